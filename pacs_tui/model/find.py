@@ -1,0 +1,32 @@
+"""A query as the archive receives it, and its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from pacs_tui.model.level import Level, Root
+from pacs_tui.model.tag import Column, Element
+
+
+@dataclass(frozen=True, slots=True)
+class FindRequest:
+    """A C-FIND identifier, decoded (PS3.4 C.4.1.1.3); `keys` leaves out the level and the character set."""
+
+    called: str
+    root: Root
+    level: Level
+    keys: tuple[Element, ...]
+    relational: bool = False
+    """True where relational queries were negotiated (PS3.4 C.5.1.1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class FindAnswer:
+    """Rows of text in the order of `columns`; values of one attribute are joined by backslashes.
+
+    A column of VR SQ takes only empty text (a zero-length sequence).
+    """
+
+    columns: tuple[Column, ...]
+    rows: Iterable[Sequence[str]]

@@ -1,0 +1,55 @@
+"""Pictures on their way to a terminal, and what the terminal can draw."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """What the terminal can draw, found by one probe before the app starts (imaging/terminal.py)."""
+
+    name: str = ""
+    cell_width: int = 10
+    """Pixels."""
+    cell_height: int = 20
+    glyphs: str = "quadrant"
+    """half, quadrant or sextant: the finest cell pattern its font draws truly."""
+    colours: str = "256"
+    """truecolor, 256 or 16."""
+    graphics: str = "cells"
+    """kitty where pixels can be placed, else cells."""
+
+
+@dataclass(frozen=True, slots=True)
+class Canvas:
+    """The room a picture has to fill."""
+
+    columns: int
+    rows: int
+    cell_width: int
+    cell_height: int
+    glyphs: str
+    colours: str
+    graphics: str
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One frame, drawn for one canvas.
+
+    Cells are `rows` strings of `columns` glyphs with one foreground and one background colour each, as 3 bytes R G B
+    per cell, row by row: 3 * columns * rows bytes. `pixels` is a grey or RGB PNG of at most
+    columns*cell_width x rows*cell_height pixels, letterboxed like the cells; empty where only cells are wanted.
+    """
+
+    columns: int
+    rows: int
+    glyphs: tuple[str, ...]
+    foreground: bytes
+    background: bytes
+    pixels: bytes = b""
+    caption: str = ""
+    """For the line below: window, frame, size ("W 400 L 40   512x512   1/30")."""
+    note: str = ""
+    """A sentence where the picture is not what the file promised (fallback window, first frame only)."""

@@ -1,0 +1,23 @@
+"""Attributes by tag: the keys of a query and the columns of its answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """One attribute of an identifier: tag as 0xGGGGEEEE, its VR, its decoded text; items where it is a sequence."""
+
+    tag: int
+    vr: str
+    text: str = ""
+    items: tuple[tuple[Element, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One attribute of every row of an answer."""
+
+    tag: int
+    vr: str
