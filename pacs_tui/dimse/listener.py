@@ -1,0 +1,178 @@
+"""Our SCP door: accepts associations on any number of addresses and dispatches by called AE title."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+
+from pacs_tui.dimse import contexts as ctx
+from pacs_tui.dimse.association import Association
+from pacs_tui.dimse.provider import Connect, Provider
+from pacs_tui.dimse.services import Services
+from pacs_tui.dimse.upper_layer import Connection, Violation
+from pacs_tui.errors import StorageError, Unreachable
+from pacs_tui.model.node import Node
+from pacs_tui.settings import Limits, Timeouts
+
+_log = logging.getLogger(__name__)
+_LOCAL_LIMIT = (2, 3, 2)
+"""A-ASSOCIATE-RJ: rejected transient, presentation-related provider, local limit exceeded (PS3.8 9.3.4)."""
+
+
+class Listener:
+    """Threads that accept and serve; open it, read `ports`, close it. Port 0 lets the kernel choose."""
+
+    def __init__(
+        self, services: Services, addresses: Sequence[tuple[str, int]], limits: Limits, timeouts: Timeouts | None = None
+    ) -> None:
+        self._services = services
+        self._addresses = tuple(addresses)
+        self._limits = limits
+        self._timeouts = timeouts or Timeouts()
+        self._sockets: list[socket.socket] = []
+        self._accepting: list[threading.Thread] = []
+        self._lock = threading.Lock()
+        self._serving: dict[threading.Thread, Connection] = {}
+        self._hosts: Counter[str] = Counter()
+        self._closing = threading.Event()
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """The ports as bound, in the order of the addresses."""
+        return tuple(sock.getsockname()[1] for sock in self._sockets)
+
+    @property
+    def associations(self) -> int:
+        """Connections being served now."""
+        with self._lock:
+            return len(self._serving)
+
+    def open(self) -> None:
+        """Bind and listen on every address, or StorageError that names the one which failed."""
+        try:
+            for host, port in self._addresses:
+                self._sockets.append(_bound(host, port))
+        except StorageError:
+            self.close(0)
+            raise
+        for sock in self._sockets:
+            thread = threading.Thread(target=self._accept, args=(sock,), name="dimse-accept", daemon=True)
+            self._accepting.append(thread)
+            thread.start()
+
+    def close(self, grace: float = 10.0) -> None:
+        """Stop accepting, let associations end within `grace` seconds, then break the rest."""
+        self._closing.set()
+        for sock in self._sockets:
+            _wake(sock)
+            sock.close()
+        for thread in self._accepting:
+            thread.join(2.0)
+        deadline = time.monotonic() + grace
+        for thread in self._threads():
+            thread.join(max(0.0, deadline - time.monotonic()))
+        with self._lock:
+            left = list(self._serving.items())
+        for _, connection in left:
+            connection.interrupt()
+        for thread, _ in left:
+            thread.join(2.0)
+
+    def _threads(self) -> list[threading.Thread]:
+        with self._lock:
+            return list(self._serving)
+
+    def _accept(self, sock: socket.socket) -> None:
+        while not self._closing.is_set():
+            try:
+                accepted, address = sock.accept()
+            except OSError as error:
+                if self._closing.is_set() or sock.fileno() < 0:
+                    return
+                # Out of descriptors: the associations that end make room; a short pause keeps the core free.
+                _log.error("cannot accept: %s", error)
+                self._closing.wait(0.1)
+                continue
+            host = str(address[0])
+            connection = Connection(accepted, f"{host}:{address[1]}", self._limits.pdu_length)
+            thread = threading.Thread(target=self._serve, args=(connection, host), name=f"dimse-{host}", daemon=True)
+            with self._lock:
+                self._serving[thread] = connection
+                self._hosts[host] += 1
+            thread.start()
+
+    def _serve(self, connection: Connection, host: str) -> None:
+        association: Association | None = None
+        try:
+            association = Association.accept(
+                connection, host, self._timeouts, self._limits.request_seconds, lambda a, b: self._admit(a, b, host)
+            )
+            if association is not None:
+                _log.info("%s (%s) -> %s: open", association.calling, connection.who, association.called)
+                Provider(
+                    association, self._services, self._limits.idle_seconds, self._sub_association(association)
+                ).run()
+                connection.linger(1.0)
+        except Violation as violation:
+            _log.warning("%s: %s: aborted", connection.who, violation)
+            (association or Association.unestablished(connection)).abort(2, violation.reason)
+        except Unreachable as error:
+            _log.info("%s: %s", connection.who, error)
+            (association or Association.unestablished(connection)).abort(0, 0)
+        except Exception:  # noqa: BLE001  one association's trouble must never end the listener
+            _log.exception("%s: association ended by an error of ours", connection.who)
+            (association or Association.unestablished(connection)).abort(0, 0)
+        finally:
+            connection.close()
+            with self._lock:
+                self._serving.pop(threading.current_thread(), None)
+                self._hosts[host] -= 1
+                if not self._hosts[host]:
+                    del self._hosts[host]
+
+    def _admit(self, calling: str, called: str, host: str) -> tuple[int, int, int] | None:
+        with self._lock:
+            crowded = len(self._serving) > self._limits.associations or self._hosts[host] > self._limits.per_host
+        if crowded or self._closing.is_set():
+            return _LOCAL_LIMIT
+        reason = self._services.admit(calling, called, host)
+        if reason is not None:
+            _log.warning("%s from %s to %s rejected: reason %d", calling, host, called, reason)
+            return 1, 1, reason
+        return None
+
+    def _sub_association(self, parent: Association) -> Connect:
+        def connect(node: Node, proposals: Sequence[ctx.Proposal]) -> Association:
+            who = f"{node.name} ({node.address})"
+            return Association.request(
+                node.host, node.port, who, parent.called, node.ae_title, proposals, self._timeouts
+            )
+
+        return connect
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((host, port))
+        sock.listen(128)
+    except OSError as error:
+        sock.close()
+        raise StorageError(
+            f"Cannot listen on {host}:{port}: {error.strerror}. Choose another port, or end the program that uses it."
+        ) from None
+    return sock
+
+
+def _wake(sock: socket.socket) -> None:
+    """End a blocking accept: closing alone does not."""
+    try:
+        sock.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        return
