@@ -7,10 +7,12 @@ import struct
 from pathlib import Path
 
 from pacs_tui.dimse.dataset import LONG_VRS
+from pacs_tui.dimse.identifier import head
 from pacs_tui.errors import StorageError
 from pacs_tui.model.transfer import Held
 
 _META_CAP = 1 << 16
+_HEAD_BYTES = 1 << 18
 
 
 def read_held(path: Path) -> Held:
@@ -79,3 +81,11 @@ def _meta(head: bytes) -> tuple[dict[int, bytes], int]:
             raise IndexError
         found[number] = head[value:at]
     return found, at
+
+
+def study_and_series(path: Path) -> tuple[str, str]:
+    """StudyInstanceUID and SeriesInstanceUID of a Part 10 file, empty where it names none."""
+    held = read_held(path)
+    with MappedDataSet(path) as data:
+        attributes = head(bytes(data[:_HEAD_BYTES]), held.transfer_syntax, True)
+    return attributes.get("StudyInstanceUID", ""), attributes.get("SeriesInstanceUID", "")

@@ -1,0 +1,105 @@
+"""`pacs-tui get`: fetch instances into a folder."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pacs_tui.cli import targets
+from pacs_tui.errors import Exit, Refused, StorageError
+from pacs_tui.model.transfer import StoreRequest, is_uid
+
+if TYPE_CHECKING:
+    from pacs_tui.cli.output import Output
+    from pacs_tui.station import Station
+
+_OUT_OF_RESOURCES = 0xA700
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = subparsers.add_parser("get", help="fetch instances into a folder (C-GET)")
+    parser.add_argument("node", help="name of the node that holds them")
+    targets.add_arguments(parser)
+    parser.add_argument("--to", metavar="FOLDER", type=Path, default=Path(), help="where the files go (default: here)")
+    parser.add_argument("--replace", action="store_true", help="write over files that exist")
+    parser.set_defaults(run=run)
+
+
+class Folder:
+    """Receives instances as `<SOP Instance UID>.dcm`, Part 10, the data set as it came."""
+
+    def __init__(self, folder: Path, replace: bool) -> None:
+        self._folder = folder
+        self._replace = replace
+        self.written: list[Path] = []
+        self.kept: list[Path] = []
+
+    def receive(self, request: StoreRequest) -> _File:
+        if not is_uid(request.sop_instance):
+            raise Refused("not a UID", "", status=0x0117)
+        path = self._folder / f"{request.sop_instance}.dcm"
+        if path.exists() and not self._replace:
+            self.kept.append(path)
+            raise Refused(f"{path.name} exists already", "", status=0x0111)
+        return _File(path, request.part10_header(), self.written)
+
+
+class _File:
+    def __init__(self, path: Path, header: bytes, written: list[Path]) -> None:
+        self._path, self._written = path, written
+        self._partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+        try:
+            self._file = self._partial.open("wb")
+            self._file.write(header)
+        except OSError as error:
+            raise Refused(f"cannot write {path}: {error.strerror}", "", status=_OUT_OF_RESOURCES) from None
+
+    def write(self, chunks: Sequence[bytes | memoryview]) -> None:
+        try:
+            self._file.writelines(chunks)
+        except OSError as error:
+            raise Refused(f"cannot write {self._path}: {error.strerror}", "", status=_OUT_OF_RESOURCES) from None
+
+    def commit(self, attributes: Mapping[str, str]) -> int:
+        try:
+            self._file.close()
+            self._partial.replace(self._path)
+        except OSError as error:
+            self.abort()
+            raise Refused(f"cannot write {self._path}: {error.strerror}", "", status=_OUT_OF_RESOURCES) from None
+        self._written.append(self._path)
+        return 0
+
+    def abort(self) -> None:
+        self._file.close()
+        self._partial.unlink(missing_ok=True)
+
+
+def run(args: argparse.Namespace, station: Station, output: Output) -> Exit:
+    """One line per file; exit code 5 when the node could not send everything."""
+    wanted = targets.targets(args)
+    try:
+        args.to.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"{args.to} cannot be made: {error.strerror}. Choose another folder with --to.") from None
+    folder = Folder(args.to, args.replace)
+    failed = 0
+    peer = station.peer(args.node)
+    for target in wanted:
+        shown = len(folder.written)
+        for progress in peer.get(target, folder.receive):
+            output.progress(progress.completed, progress.completed + progress.remaining, "fetched")
+            failed = failed + progress.failed if not progress.pending else failed
+        for path in folder.written[shown:]:
+            output.record({"file": str(path)}, str(path))
+    output.progress_done()
+    if folder.kept:
+        output.say(f"{len(folder.kept)} files exist already and were kept; --replace writes over them.")
+    if not folder.written and not folder.kept:
+        output.say(f"{args.node} sent nothing.")
+        return Exit.NOT_FOUND if not failed else Exit.PARTIAL
+    output.say(f"{len(folder.written)} fetched into {args.to}.")
+    return Exit.PARTIAL if failed > len(folder.kept) else Exit.OK

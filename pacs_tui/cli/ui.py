@@ -1,0 +1,52 @@
+"""The console: `pacs-tui` without a verb."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from pacs_tui.errors import Exit, UsageError
+
+if TYPE_CHECKING:
+    from pacs_tui.cli.output import Output
+    from pacs_tui.station import Station
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--readonly", action="store_true", help="a console that cannot move, edit or delete")
+    parser.add_argument("--graphics", choices=("auto", "kitty", "cells"), default="auto", help="how images are drawn")
+    parser.add_argument("--colour", choices=("auto", "truecolor", "256", "16"), default="auto", help="colours to use")
+
+
+def run(args: argparse.Namespace, station: Station, output: Output) -> Exit:
+    """Probe the terminal, then hand it to the console until it is left."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError("The console needs a terminal. Verbs work without one: see `pacs-tui --help`.")
+    # before textual is imported: it reads the colour system once, and owns the terminal from then on
+    from pacs_tui.imaging.terminal import probe, set_colour_system
+
+    terminal = probe(graphics=args.graphics, colours=args.colour)
+    set_colour_system(terminal)
+    saved = _shield_stderr(station)
+    try:
+        from pacs_tui.tui.app import PacsApp
+
+        app = PacsApp(station, terminal)
+        app.run()
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+    return Exit(app.return_code or 0)
+
+
+def _shield_stderr(station: Station) -> int:
+    """Textual paints through sys.__stderr__; native libraries print to fd 2: give each its own."""
+    saved = os.dup(2)
+    sys.__stderr__ = os.fdopen(os.dup(2), "w", encoding="utf-8")  # type: ignore[misc]
+    station.settings.state.mkdir(parents=True, exist_ok=True)
+    log = os.open(station.settings.state / "console.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(log, 2)
+    os.close(log)
+    return saved
