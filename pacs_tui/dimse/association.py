@@ -317,6 +317,8 @@ def _associate_rq(
 
 
 def _accepted(body: memoryview, asked: list[PresentationContext]) -> tuple[list[Context], int]:
+    if len(body) < 68:
+        raise ul.Violation("an A-ASSOCIATE-AC that is too short", 6)
     primitive = _decode(A_ASSOCIATE_AC(), ul.ASSOCIATE_AC, body)
     roles = {
         item.sop_class_uid: (item.scu_role, item.scp_role)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from pacs_tui.dimse import command as cmd
@@ -37,7 +37,7 @@ class Peer:
         self._warm = WarmAssociation(lambda: self._open([ctx.Proposal(ctx.VERIFICATION, ctx.QUERY_SYNTAXES)] + [
             ctx.Proposal(uid, ctx.QUERY_SYNTAXES) for uid in ctx.FIND.values()]))  # fmt: skip
 
-    def echo(self, count: int = 1, cancel: threading.Event | None = None) -> Iterator[Echo]:
+    def echo(self, count: int = 1, cancel: threading.Event | None = None) -> Generator[Echo, None, None]:
         """`count` C-ECHOs over one new association, each with its round trip (PS3.7 9.1.5)."""
         began = time.perf_counter()
         with self._association([ctx.Proposal(ctx.VERIFICATION, ctx.QUERY_SYNTAXES)]) as association:
@@ -53,7 +53,7 @@ class Peer:
                 yield Echo(self.node.name, (time.perf_counter() - began) * 1000, connect)
                 connect = 0.0
 
-    def find(self, query: Query, cancel: threading.Event | None = None) -> Iterator[Match]:
+    def find(self, query: Query, cancel: threading.Event | None = None) -> Generator[Match, None, None]:
         """Matches as they arrive, at most `query.limit`; more are cut off at the peer by C-CANCEL.
 
         Cancelled after `cancel` was set: C-CANCEL, a grace time, then A-ABORT. Refused for a failure status.
@@ -111,7 +111,9 @@ class Peer:
             if not done:
                 self._cancel(association, context.id, message_id, cmd.C_FIND_RSP)
 
-    def move(self, target: Target, destination: str, cancel: threading.Event | None = None) -> Iterator[Progress]:
+    def move(
+        self, target: Target, destination: str, cancel: threading.Event | None = None
+    ) -> Generator[Progress, None, None]:
         """C-MOVE to the AE title `destination`; the last value is the final one, failed sub-operations and all.
 
         Refused for a failure status (`status:C-MOVE:A801` and so on), Cancelled after C-CANCEL, grace and A-ABORT.
@@ -139,7 +141,7 @@ class Peer:
 
     def get(
         self, target: Target, receive: Callable[[StoreRequest], Incoming], cancel: threading.Event | None = None
-    ) -> Iterator[Progress]:
+    ) -> Generator[Progress, None, None]:
         """C-GET; every instance that comes is handed to `receive`, on this association and in this thread.
 
         Refused where the node has no C-GET. The storage classes proposed are those the target holds, else the common.
@@ -171,7 +173,7 @@ class Peer:
                 if not progress.pending:
                     return
 
-    def send(self, instances: Iterable[Held], cancel: threading.Event | None = None) -> Iterator[Sent]:
+    def send(self, instances: Iterable[Held], cancel: threading.Event | None = None) -> Generator[Sent, None, None]:
         """C-STORE each instance, one answer each, in order; one association while the contexts fit into 128."""
         batch: list[Held] = []
         pairs: set[tuple[str, str]] = set()
