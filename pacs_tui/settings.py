@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
+
+from pacs_tui.errors import SettingsError
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +22,8 @@ class Timeouts:
     """A-ASSOCIATE-AC/RJ and A-RELEASE-RP (the ARTIM timer of PS3.8 9.1.5)."""
     message: float = 60.0
     """Silence between two messages."""
+    transfer: float = 300.0
+    """Silence between two responses of a C-MOVE or C-GET; some peers send none while they work."""
     cancel_grace: float = 3.0
     """After a C-CANCEL, before the A-ABORT."""
 
@@ -73,6 +82,8 @@ class Settings:
     echo_seconds: float = 30.0
     """Between two echoes of a node that is on the screen."""
     cache_megabytes: int = 512
+    receiver_host: str = "127.0.0.1"
+    """Address on which the console receives C-MOVE previews."""
     receiver_port: int = 0
     """Where the console receives C-MOVE previews; 0 lets the kernel choose."""
     worker_jobs: int = 2
@@ -83,3 +94,219 @@ class Settings:
     """How long the destination may take to list what it was sent."""
     timeouts: Timeouts = field(default_factory=Timeouts)
     archive: ArchiveSettings = field(default_factory=ArchiveSettings)
+
+
+def load(environ: Mapping[str, str]) -> Settings:
+    """The settings of this user: config.toml where there is one, defaults for the rest.
+
+    `PACS_TUI_HOME` puts everything under one folder; else the XDG base directories decide. Raises SettingsError, naming
+    the file and the key, for anything in the file that is unknown or cannot be meant.
+    """
+    folders = _folders(environ)
+    table = _Table.read(folders["config"])
+    archive = table.table("archive")
+    areas = tuple(_area(entry, folders["data"], environ) for entry in archive.tables("area"))
+    archive.refuse_doubles("area", "AE title", [area.ae_title for area in areas])
+    archive.refuse_doubles("area", "port", [area.port for area in areas if area.port])
+    settings = Settings(
+        **folders,
+        **table.scalars(Settings),
+        timeouts=Timeouts(**table.table("timeouts").rest(Timeouts)),
+        archive=ArchiveSettings(
+            areas=areas, limits=Limits(**archive.table("limits").rest(Limits)), **archive.scalars(ArchiveSettings)
+        ),
+    )
+    archive.close(["area", "limits", *_scalar_names(ArchiveSettings)])
+    table.close(["timeouts", "archive", *_scalar_names(Settings)])
+    return settings
+
+
+def render(settings: Settings) -> str:
+    """The text of a config.toml that loads back equal in the same folders; areas below `data` are written relative."""
+    lines = _assignments(settings)
+    lines += ["", "[timeouts]", *_assignments(settings.timeouts)]
+    lines += ["", "[archive]", *_assignments(settings.archive)]
+    lines += ["", "[archive.limits]", *_assignments(settings.archive.limits)]
+    for area in settings.archive.areas:
+        lines += ["", "[[archive.area]]", f"ae_title = {_toml(area.ae_title)}", f"port = {area.port}"]
+        lines += [f"{name} = {_toml(_below(path, settings.data))}" for name, path in _folders_of(area)]
+        lines += [f"peers = [{', '.join(map(_toml, area.peers))}]"]
+    return "\n".join(lines) + "\n"
+
+
+_RANGES: dict[str, tuple[float, float]] = {
+    "query_limit": (1, 1_000_000),
+    "echo_seconds": (1, 86_400),
+    "cache_megabytes": (1, 1_000_000),
+    "receiver_port": (0, 65_535),
+    "worker_jobs": (1, 64),
+    "lease_seconds": (1, 3_600),
+    "verify_seconds": (0, 86_400),
+    "timeouts.connect": (0.1, 3_600),
+    "timeouts.association": (0.1, 3_600),
+    "timeouts.message": (0.1, 86_400),
+    "timeouts.transfer": (0.1, 86_400),
+    "timeouts.cancel_grace": (0, 3_600),
+    "archive.limits.associations": (1, 100_000),
+    "archive.limits.per_host": (1, 100_000),
+    "archive.limits.request_seconds": (0.1, 3_600),
+    "archive.limits.idle_seconds": (1, 86_400),
+    "archive.limits.pdu_length": (4_096, 1_048_576),
+    "archive.area.port": (0, 65_535),
+}
+"""Least and greatest value of every number."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """A table of the file; every value is taken through it, so that every complaint names file and key."""
+
+    path: Path
+    prefix: str
+    values: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, path: Path) -> _Table:
+        try:
+            return cls(path, "", tomllib.loads(path.read_bytes().decode()))
+        except FileNotFoundError:
+            return cls(path, "", {})
+        except OSError as error:
+            raise SettingsError(f"{path}: cannot be read: {error.strerror or error}.") from error
+        except UnicodeDecodeError as error:
+            line = error.object.count(b"\n", 0, error.start) + 1
+            raise SettingsError(f"{path}: line {line} is not UTF-8 text.") from error
+        except (tomllib.TOMLDecodeError, ValueError, RecursionError) as error:
+            raise SettingsError(f"{path}: this is not TOML: {error}.") from error
+
+    def error(self, key: str, sentence: str) -> SettingsError:
+        return SettingsError(f"{self.path}: {self.prefix}{key}: {sentence}.")
+
+    def table(self, key: str) -> _Table:
+        value = self.values.get(key, {})
+        if not isinstance(value, dict):
+            raise self.error(key, f"is {value!r}; expected a table, [{self.prefix}{key}]")
+        return _Table(self.path, f"{self.prefix}{key}.", value)
+
+    def tables(self, key: str) -> list[_Table]:
+        value = self.values.get(key, [])
+        if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
+            raise self.error(key, f"expected tables, each under [[{self.prefix}{key}]]")
+        return [_Table(self.path, f"{self.prefix}{key}.", entry) for entry in value]
+
+    def scalars(self, kind: type[Any]) -> dict[str, Any]:
+        """The numbers and texts of a dataclass that the file gives."""
+        return {name: self.scalar(name, of) for name, of in _scalar_names(kind).items() if name in self.values}
+
+    def rest(self, kind: type[Any]) -> dict[str, Any]:
+        """As `scalars`, where nothing else may stand in the table."""
+        self.close(_scalar_names(kind))
+        return self.scalars(kind)
+
+    def scalar(self, key: str, of: type[Any]) -> Any:
+        if key not in self.values:
+            raise self.error(key, "is missing")
+        value = self.values[key]
+        if of is str:
+            return self.title(key, value) if key == "ae_title" else self.text(key, value)
+        low, high = _RANGES[f"{self.prefix}{key}"]
+        what = "a whole number" if of is int else "a number"
+        fits = isinstance(value, int if of is int else (int, float)) and not isinstance(value, bool)
+        if not fits or not low <= value <= high:
+            raise self.error(key, f"is {value!r}; expected {what} from {low} to {high}")
+        return of(value)
+
+    def text(self, key: str, value: object) -> str:
+        if not isinstance(value, str) or not value or not value.isprintable():
+            raise self.error(key, f"is {value!r}; expected text")
+        return value
+
+    def title(self, key: str, value: object) -> str:
+        """An AE title (PS3.5 6.2): 1 to 16 printable ASCII characters without a backslash."""
+        title = self.text(key, value).strip(" ")
+        if not 1 <= len(title) <= 16 or not title.isascii() or "\\" in title:
+            raise self.error(key, f"is {value!r}; expected 1 to 16 printable ASCII characters without a backslash")
+        return title
+
+    def refuse_doubles(self, key: str, what: str, given: list[str] | list[int]) -> None:
+        for value in set(given):
+            if sum(one == value for one in given) > 1:
+                raise self.error(key, f"the {what} {value} belongs to two of them")
+
+    def close(self, known: Iterable[str]) -> None:
+        """Refuse what nobody asked for: a misspelt key would otherwise be a setting that silently does nothing."""
+        names = list(known)
+        for key in self.values:
+            if key not in names:
+                near = get_close_matches(key, names, 1, 0.5)
+                advice = f"did you mean '{self.prefix}{near[0]}'?" if near else f"known are {', '.join(names)}."
+                raise SettingsError(f"{self.path}: unknown key '{self.prefix}{key}'; {advice}")
+
+
+def _folders(environ: Mapping[str, str]) -> dict[str, Any]:
+    if home := environ.get("PACS_TUI_HOME"):
+        base = Path(home).absolute()
+        return {"config": base / "config.toml", "state": base / "state", "cache": base / "cache", "data": base / "data"}
+
+    def folder(variable: str, default: str) -> Path:
+        # The XDG Base Directory Specification tells us to ignore relative paths.
+        given = environ.get(variable, "")
+        base = Path(given) if given.startswith("/") else _home(environ) / default
+        return base / "pacs-tui"
+
+    return {
+        "config": folder("XDG_CONFIG_HOME", ".config") / "config.toml",
+        "state": folder("XDG_STATE_HOME", ".local/state"),
+        "cache": folder("XDG_CACHE_HOME", ".cache"),
+        "data": folder("XDG_DATA_HOME", ".local/share"),
+    }
+
+
+def _home(environ: Mapping[str, str]) -> Path:
+    return Path(environ.get("HOME") or Path("~").expanduser())
+
+
+def _area(table: _Table, data: Path, environ: Mapping[str, str]) -> Area:
+    table.close(known.name for known in fields(Area))
+
+    def folder(key: str) -> Path:
+        given = str(table.scalar(key, str))
+        # data / path is path itself where that is absolute.
+        return _home(environ) / given[2:] if given.startswith("~/") else data / given
+
+    peers = table.values.get("peers", [])
+    if not isinstance(peers, list):
+        raise table.error("peers", f"is {peers!r}; expected a list of AE titles")
+    return Area(
+        ae_title=table.scalar("ae_title", str),
+        port=table.scalar("port", int),
+        sta=folder("sta"),
+        lta=folder("lta") if "lta" in table.values else None,
+        peers=tuple(table.title("peers", peer) for peer in peers),
+    )
+
+
+def _scalar_names(kind: type[Any]) -> dict[str, type[Any]]:
+    """Name and type of the numbers and texts of a dataclass; folders, tables and lists have no such default."""
+    return {
+        f.name: type(f.default)
+        for f in fields(kind)
+        if f.default is not MISSING and isinstance(f.default, (int, float, str))
+    }
+
+
+def _assignments(value: Any) -> list[str]:
+    return [f"{name} = {_toml(getattr(value, name))}" for name in _scalar_names(type(value))]
+
+
+def _toml(value: object) -> str:
+    # A JSON string is a TOML basic string, but for DEL, which TOML wants escaped.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f") if isinstance(value, str) else repr(value)
+
+
+def _folders_of(area: Area) -> list[tuple[str, Path]]:
+    return [("sta", area.sta)] + ([("lta", area.lta)] if area.lta is not None else [])
+
+
+def _below(path: Path, data: Path) -> str:
+    return str(path.relative_to(data) if path.is_relative_to(data) else path)

@@ -39,8 +39,8 @@ class Picture:
     """One frame, drawn for one canvas.
 
     Cells are `rows` strings of `columns` glyphs with one foreground and one background colour each, as 3 bytes R G B
-    per cell, row by row: 3 * columns * rows bytes. `pixels` is a grey or RGB PNG of at most
-    columns*cell_width x rows*cell_height pixels, letterboxed like the cells; empty where only cells are wanted.
+    per cell, row by row: 3 * columns * rows bytes. They hold only colours the canvas has: in 256 colours 26
+    greys 10.2 apart and the 6 x 6 x 6 cube of the xterm palette, in 16 colours the greys 0, 85, 170 and 255.
     """
 
     columns: int
@@ -48,8 +48,12 @@ class Picture:
     glyphs: tuple[str, ...]
     foreground: bytes
     background: bytes
-    pixels: bytes = b""
+    payload: str = ""
+    """kitty graphics commands that transmit the whole canvas, letterboxed like the cells; empty for cells only.
+
+    The first command is a=T without an id: who shows it gives it one (tui/graphics.py).
+    """
     caption: str = ""
-    """For the line below: window, frame, size ("W 400 L 40   512x512   1/30")."""
+    """For the line below: window, size, frame ("W 400 L 40   512x512   1/30")."""
     note: str = ""
-    """A sentence where the picture is not what the file promised (fallback window, first frame only)."""
+    """A sentence where the picture is not what the file promised (a window of our own making)."""
