@@ -65,7 +65,7 @@ class Listener:
             thread.start()
 
     def close(self, grace: float = 10.0) -> None:
-        """Stop accepting, let associations end within `grace` seconds, then break the rest."""
+        """Stop accepting, break what is idle, let operations end within `grace` seconds, then break the rest."""
         self._closing.set()
         for sock in self._sockets:
             _wake(sock)
@@ -73,18 +73,20 @@ class Listener:
         for thread in self._accepting:
             thread.join(2.0)
         deadline = time.monotonic() + grace
-        for thread in self._threads():
-            thread.join(max(0.0, deadline - time.monotonic()))
-        with self._lock:
-            left = list(self._serving.items())
+        while (left := self._left()) and time.monotonic() < deadline:
+            for _, connection in left:
+                if connection.idle:
+                    connection.interrupt()
+            left[0][0].join(min(0.1, grace))
+        left = self._left()
         for _, connection in left:
             connection.interrupt()
         for thread, _ in left:
             thread.join(2.0)
 
-    def _threads(self) -> list[threading.Thread]:
+    def _left(self) -> list[tuple[threading.Thread, Connection]]:
         with self._lock:
-            return list(self._serving)
+            return list(self._serving.items())
 
     def _accept(self, sock: socket.socket) -> None:
         while not self._closing.is_set():

@@ -70,7 +70,7 @@ class Provider:
         handlers = {
             cmd.C_ECHO_RQ: self._echo, cmd.C_FIND_RQ: self._find, cmd.C_MOVE_RQ: self._move, cmd.C_GET_RQ: self._get,
         }  # fmt: skip
-        while (message := self._association.receive_command(self._idle_seconds)) is not None:
+        while (message := self._next()) is not None:
             field = message.command.number(cmd.FIELD)
             if field == cmd.C_STORE_RQ:
                 receive_instance(self._association, message, self._services.store)
@@ -79,6 +79,13 @@ class Provider:
             elif field != cmd.C_CANCEL_RQ:
                 self._collect(message)
                 self._respond(message, field | 0x8000, _UNRECOGNIZED, "this service is not offered here")
+
+    def _next(self) -> Message | None:
+        # Between two operations nothing is lost when the listener closes.
+        self._association.connection.idle = True
+        message = self._association.receive_command(self._idle_seconds)
+        self._association.connection.idle = False
+        return message
 
     def _echo(self, message: Message) -> None:
         self._respond(message, cmd.C_ECHO_RSP, _SUCCESS)

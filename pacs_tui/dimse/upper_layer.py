@@ -70,6 +70,8 @@ class Connection:
     def __init__(self, sock: socket.socket, who: str, pdu_length: int) -> None:
         self.who = who
         self.pdu_length = pdu_length
+        self.idle = False
+        """True while nobody waits for anything but the peer's next wish."""
         self._socket = sock
         self._buffer = bytearray(_BUFFER)
         self._view = memoryview(self._buffer)
