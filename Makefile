@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install -c constraints.txt
+# a plain path entry instead of an import hook: 20 ms at every start
+EDITABLE := --config-settings editable_mode=compat
 RUFF_PATHS := pacs_tui tests bench
 
 .PHONY: demo test quick lint bench peers docs clean
@@ -34,12 +36,12 @@ peers: $(VENV)/.test
 
 $(VENV)/.demo: $(VENV)/bin/python pyproject.toml constraints.txt
 	@echo "Installing pacs-tui into $(VENV) ..."
-	@$(PIP) -e '.[demo]'
+	@$(PIP) -e '.[demo]' $(EDITABLE)
 	@touch $@
 
 $(VENV)/.test: $(VENV)/bin/python pyproject.toml constraints.txt
 	@echo "Installing pacs-tui and its test tools into $(VENV) ..."
-	@$(PIP) -e '.[demo,test]'
+	@$(PIP) -e '.[demo,test]' $(EDITABLE)
 	@touch $@ $(VENV)/.demo
 
 $(VENV)/bin/python:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -168,11 +165,16 @@ class _Table:
     @classmethod
     def read(cls, path: Path) -> _Table:
         try:
-            return cls(path, "", tomllib.loads(path.read_bytes().decode()))
+            data = path.read_bytes()
         except FileNotFoundError:
             return cls(path, "", {})
         except OSError as error:
             raise SettingsError(f"{path}: cannot be read: {error.strerror or error}.") from error
+        # Parsers are imported where they are needed: the console starts without a config.toml in most places.
+        import tomllib
+
+        try:
+            return cls(path, "", tomllib.loads(data.decode()))
         except UnicodeDecodeError as error:
             line = error.object.count(b"\n", 0, error.start) + 1
             raise SettingsError(f"{path}: line {line} is not UTF-8 text.") from error
@@ -238,6 +240,8 @@ class _Table:
         names = list(known)
         for key in self.values:
             if key not in names:
+                from difflib import get_close_matches
+
                 near = get_close_matches(key, names, 1, 0.5)
                 advice = f"did you mean '{self.prefix}{near[0]}'?" if near else f"known are {', '.join(names)}."
                 raise SettingsError(f"{self.path}: unknown key '{self.prefix}{key}'; {advice}")
@@ -300,6 +304,8 @@ def _assignments(value: Any) -> list[str]:
 
 
 def _toml(value: object) -> str:
+    import json
+
     # A JSON string is a TOML basic string, but for DEL, which TOML wants escaped.
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f") if isinstance(value, str) else repr(value)
 

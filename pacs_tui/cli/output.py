@@ -10,8 +10,6 @@ from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
 from pacs_tui.errors import Exit, NetworkError, PacsError
-from pacs_tui.explain import as_dict, as_lines, explain
-from pacs_tui.model.columns import TABLE_COLUMNS, headings, row
 from pacs_tui.model.level import Level
 from pacs_tui.model.match import Match
 from pacs_tui.model.text import cut, printable
@@ -78,6 +76,9 @@ class Output:
         self.say(printable(str(error)))
         data: dict[str, Any] = {"error": str(error), "exit": int(error.exit)}
         if isinstance(error, NetworkError) and error.code:
+            # the console's start pays for no words it may never need
+            from pacs_tui.explain import as_dict, as_lines, explain
+
             explanation = explain(error.code, error.facts)
             self.say("\n".join(as_lines(explanation)))
             data |= {"code": error.code, "facts": error.facts, "explanation": as_dict(explanation)}
@@ -119,17 +120,22 @@ class Table:
     """The rows of one level on an Output."""
 
     def __init__(self, output: Output, level: Level) -> None:
+        from pacs_tui.model import columns
+
         self._output = output
-        self._columns = TABLE_COLUMNS[level]
+        self._layout = columns
+        self._columns = columns.TABLE_COLUMNS[level]
         self._begun = False
 
     def add(self, match: Match) -> None:
         """Print one match: a row of fixed width, or all its attributes as JSON."""
         if not self._begun:
             self._begun = True
-            self._output.heading(headings(self._columns))
-        data = {"node": match.node, "level": match.level.word, **match.values} if self._output.json else {}
-        self._output.record(data, None if self._output.json else row(match, self._columns, units=False))
+            self._output.heading(self._layout.headings(self._columns))
+        if self._output.json:
+            self._output.record({"node": match.node, "level": match.level.word, **match.values})
+        else:
+            self._output.record({}, self._layout.row(match, self._columns, units=False))
 
 
 def bar(done: int, total: int | None) -> str:

@@ -38,7 +38,11 @@ GET = {
 ROOT_OF = {uid: root for table in (FIND, MOVE, GET) for root, uid in table.items()}
 
 QUERY_SYNTAXES = (EXPLICIT, IMPLICIT)
-STORAGE_CLASSES = frozenset(str(context.abstract_syntax) for context in AllStoragePresentationContexts)
+# pynetdicom lists the classes in force; what archives hold from earlier days is retired, and named by the dictionary.
+_RETIRED = frozenset(
+    uid for uid, entry in _KNOWN_UIDS.items() if uid.startswith("1.2.840.10008.5.1.4.") and "Storage" in entry[0]
+)
+STORAGE_CLASSES = _RETIRED | {str(context.abstract_syntax) for context in AllStoragePresentationContexts}
 COMMON_STORAGE_CLASSES = tuple(str(context.abstract_syntax) for context in StoragePresentationContexts[:120])
 
 COMPRESSED_SYNTAXES = (

@@ -40,10 +40,25 @@ def scan(data: bytes | memoryview, explicit: bool, stop: int = 0xFFFFFFFF, compl
     """
     found: Raw = {}
     at, end, last = 0, len(data), -1
+    long_vrs, explicit_head, implicit_head = LONG_VRS, _EXPLICIT.unpack_from, _TAG_LENGTH.unpack_from
     while at < end:
         if end - at < 12 and (not complete or end - at < 8):
-            raise Truncated if not complete else Unusual
-        tag, vr, length, value = _head(data, at, end, explicit)
+            raise Unusual if complete else Truncated
+        # The loop of every row of every answer: the heads are read here, not in a function.
+        if explicit:
+            group, element, vr, length = explicit_head(data, at)
+            value = at + 8
+            if vr in long_vrs:
+                if end - at < 12:
+                    raise Unusual
+                length = _LENGTH.unpack_from(data, at + 8)[0]
+                value = at + 12
+            elif not vr.isupper() or not vr.isalpha():
+                raise Unusual
+        else:
+            group, element, length = implicit_head(data, at)
+            vr, value = b"", at + 8
+        tag = group << 16 | element
         if tag > stop:
             return found
         if tag <= last:
@@ -55,7 +70,7 @@ def scan(data: bytes | memoryview, explicit: bool, stop: int = 0xFFFFFFFF, compl
         at = value + length
         if at > end:
             raise Unusual if complete else Truncated
-        if vr != b"SQ" and length <= _VALUE_CAP:
+        if length <= _VALUE_CAP and vr != b"SQ":
             found[tag] = (vr, bytes(data[value:at]))
     if not complete:
         raise Truncated
