@@ -8,6 +8,7 @@ import signal
 import threading
 from typing import TYPE_CHECKING
 
+from pacs_tui.cli import tether
 from pacs_tui.errors import Exit, UsageError
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     verbs = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     serve = verbs.add_parser("serve", help="serve the areas of config.toml until SIGTERM")
     serve.add_argument("--quiet", action="store_true", help="log warnings only")
+    tether.add_argument(serve)
     serve.set_defaults(run=run)
 
 
@@ -53,6 +55,7 @@ def run(args: argparse.Namespace, station: Station, output: Output) -> Exit:
                 {"ae_title": area.ae_title, "host": settings.archive.host, "port": port},
                 f"{area.ae_title:<16} listens on {settings.archive.host}:{port}",
             )
+        tether.tie(args)
         stop.wait()
         output.say("Stopping: open associations may end.")
     finally:

@@ -24,6 +24,9 @@ def run(args: argparse.Namespace, station: Station, output: Output) -> Exit:
     """Probe the terminal, then hand it to the console until it is left."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("The console needs a terminal. Verbs work without one: see `pacs-tui --help`.")
+    for stale in ("COLUMNS", "LINES"):
+        # exported by some shell long ago, they would pin the console to that size; the terminal knows its own
+        os.environ.pop(stale, None)
     # before textual is imported: it reads the colour system once, and owns the terminal from then on
     from pacs_tui.imaging.terminal import probe, set_colour_system
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from threading import Event
 from typing import TYPE_CHECKING
 
+from pacs_tui.cli import tether
 from pacs_tui.errors import Exit, UsageError
 from pacs_tui.routing.launch import alive, hold
 
@@ -33,6 +34,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--idle", type=float, default=IDLE_SECONDS, metavar="SECONDS", help="leave after so long without work (600)"
     )
     stay.add_argument("--forever", action="store_true", help="never leave; for systemd")
+    tether.add_argument(parser)
     parser.set_defaults(run=run)
 
 
@@ -41,6 +43,7 @@ def run(args: argparse.Namespace, station: Station, output: Output) -> Exit:
     if not 0 <= args.idle < 1e9:
         raise UsageError("--idle takes seconds, 0 or more.")
     with _stopped_by_signals() as stop, _talking(output):
+        tether.tie(args)
         return _work(station, output, stop, None if args.forever else args.idle)
 
 

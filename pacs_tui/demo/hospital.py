@@ -21,6 +21,7 @@ from pacs_tui.demo.corpus import arrange, plan
 from pacs_tui.errors import StorageError
 from pacs_tui.model.node import Node
 from pacs_tui.model.transfer import Held
+from pacs_tui.routing.launch import alive
 from pacs_tui.settings import ArchiveSettings, Area, Settings, load, render
 from pacs_tui.station import Station
 
@@ -107,7 +108,7 @@ class Hospital:
                 yield from self._fill(station)
         finally:
             station.close()
-        self._worker = self._spawn("worker", "--forever", log="worker.log")
+        self._worker = self._spawn("worker", "--forever", "--tether", log="worker.log")
 
     def stop(self) -> None:
         """End what was started, the worker first; a process that does not end in time is killed."""
@@ -121,6 +122,9 @@ class Hospital:
                 process.kill()
                 process.wait()
         self._worker = self._archive = None
+        # The console starts another worker when ours was killed; that one is the demo's too.
+        if (left := alive(self.settings.state)) is not None:
+            os.kill(left, signal.SIGTERM)
 
     # ------------------------------------------------------------------ pieces
 
@@ -140,7 +144,7 @@ class Hospital:
 
     def _start_archive(self) -> list[Node]:
         """The archive process, once it listens: it prints one line of JSON for each AE title."""
-        self._archive = self._spawn("archive", "serve", "--json", log="archive.log", stdout=subprocess.PIPE)
+        self._archive = self._spawn("archive", "serve", "--json", "--tether", log="archive.log", stdout=subprocess.PIPE)
         assert self._archive.stdout is not None
         nodes = []
         for _ in AE_TITLES:
@@ -154,9 +158,9 @@ class Hospital:
         state = self.settings.state
         state.mkdir(parents=True, exist_ok=True)
         with (state / log).open("ab") as errors:
-            # A session of its own: Ctrl-C in the console's terminal is the console's alone.
+            # A session of its own: Ctrl-C in the console's terminal is the console's alone. The pipe ties them to us.
             return subprocess.Popen(
-                [sys.executable, "-m", "pacs_tui", *words], env=self.environ, stdin=subprocess.DEVNULL, stdout=stdout,
+                [sys.executable, "-m", "pacs_tui", *words], env=self.environ, stdin=subprocess.PIPE, stdout=stdout,
                 stderr=errors, text=True, start_new_session=True,
             )  # fmt: skip
 
