@@ -106,7 +106,7 @@ def route(screen: Screen, source: str, destination: str) -> None:
     """`m`, down to the destination, the plan, and go."""
     screen.keys("m")
     screen.until("Enter shows the plan")
-    screen.keys(*["Down"] * AE_TITLES.index(destination), "Enter")
+    screen.keys("Home", *["Down"] * AE_TITLES.index(destination), "Enter")
     assert f"{source} → {destination}" in screen.until("Enter starts the transfer")
     screen.keys("Enter")
 
