@@ -37,14 +37,30 @@ class Folder:
         self.written: list[Path] = []
         self.kept: list[Path] = []
 
-    def receive(self, request: StoreRequest) -> _File:
+    def receive(self, request: StoreRequest) -> _File | _Kept:
         if not is_uid(request.sop_instance):
             raise Refused("not a UID", "", status=0x0117)
         path = self._folder / f"{request.sop_instance}.dcm"
         if path.exists() and not self._replace:
-            self.kept.append(path)
-            raise Refused(f"{path.name} exists already", "", status=0x0111)
+            return _Kept(path, self.kept)
         return _File(path, request.part10_header(), self.written)
+
+
+class _Kept:
+    """An instance whose file exists already: what comes is let go, and the peer need not hear of it."""
+
+    def __init__(self, path: Path, kept: list[Path]) -> None:
+        self._path, self._kept = path, kept
+
+    def write(self, chunks: Sequence[bytes | memoryview]) -> None:
+        """Nothing is written."""
+
+    def commit(self, attributes: Mapping[str, str]) -> int:
+        self._kept.append(self._path)
+        return 0
+
+    def abort(self) -> None:
+        """Nothing was begun."""
 
 
 class _File:
@@ -100,6 +116,6 @@ def run(args: argparse.Namespace, station: Station, output: Output) -> Exit:
         output.say(f"{len(folder.kept)} files exist already and were kept; --replace writes over them.")
     if not folder.written and not folder.kept:
         output.say(f"{args.node} sent nothing.")
-        return Exit.NOT_FOUND if not failed else Exit.PARTIAL
+        return Exit.PARTIAL if failed else Exit.NOT_FOUND
     output.say(f"{len(folder.written)} fetched into {args.to}.")
-    return Exit.PARTIAL if failed > len(folder.kept) else Exit.OK
+    return Exit.PARTIAL if failed else Exit.OK

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import logging
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -58,6 +60,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run; every failure is a sentence on stderr and its exit code, never a traceback."""
     words = list(sys.argv[1:] if argv is None else argv)
     output = Output("--json" in words)
+    # Libraries warn about the odd values of peers: what an administrator should know, we say ourselves.
+    logging.getLogger("pacs_tui").addHandler(logging.NullHandler())
+    warnings.simplefilter("ignore")
     station: Station | None = None
     try:
         named = [word for word in words if word in VERBS][:1]
