@@ -26,7 +26,8 @@ class Pair:
 def paired(ours: Timed, theirs: Timed, rounds: int = 7) -> Pair:
     """One warm-up each, then `rounds` pairs, the order changing from round to round."""
     ours(), theirs()
-    a, b = [], []
+    a: list[float] = []
+    b: list[float] = []
     for number in range(rounds):
         for first in (number % 2 == 0, number % 2 == 1):
             (a if first else b).append(ours() if first else theirs())

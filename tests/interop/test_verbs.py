@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pydicom
 import pytest
@@ -24,6 +25,7 @@ from pacs_tui.model.transfer import Held
 from pacs_tui.routing.launch import alive
 from tests.dimse.scripted import ScriptedPeer, final
 from tests.dimse.test_dataset import bundled
+from tests.dimse.test_peer_faults import ignore
 from tests.interop.conftest import Served
 from tests.interop.foreign import free_port
 
@@ -40,7 +42,7 @@ def study_uid(name: str = "CT_small.dcm") -> str:
     return str(pydicom.dcmread(bundled(name), stop_before_pixels=True).StudyInstanceUID)
 
 
-def records(text: str) -> list[dict[str, object]]:
+def records(text: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
@@ -300,7 +302,7 @@ def test_a_closed_pipe_ends_quietly(filled: Served) -> None:
 
 
 def test_ctrl_c_is_clean(served: Served) -> None:
-    silent = ScriptedPeer(lambda association: association.receive() and None, raw=True)  # type: ignore[func-returns-value]
+    silent = ScriptedPeer(lambda association: ignore(association.receive()), raw=True)
     with silent.running() as scripted:
         served.book.save_node(scripted.node)
         process = subprocess.Popen(

@@ -1,0 +1,117 @@
+"""The line at the bottom where a query, a filter or a command is typed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.message import Message
+from textual.widgets import Input, Static
+
+from pacs_tui.tui.presentation.line import content, span
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One use of the prompt."""
+
+    label: str
+    placeholder: str
+
+
+FIND = Kind("find", "meier date:-7d mod:CT")
+FILTER = Kind("/", "words that the rows here must have")
+COMMAND = Kind(":", "nodes")
+
+
+class Prompt(Vertical):
+    """Asks for one line; a second line below it says what is understood, or what is wrong."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "close", "close"),
+        Binding("up", "earlier(1)", "earlier lines", key_display="↑"),
+        Binding("down", "earlier(-1)", "later lines", show=False),
+    ]
+
+    class Edited(Message):
+        def __init__(self, kind: Kind, text: str) -> None:
+            self.kind, self.text = kind, text
+            super().__init__()
+
+    class Submitted(Message):
+        def __init__(self, kind: Kind, text: str) -> None:
+            self.kind, self.text = kind, text
+            super().__init__()
+
+    class Closed(Message):
+        """Closed without an answer."""
+
+        def __init__(self, kind: Kind) -> None:
+            self.kind = kind
+            super().__init__()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kind = FIND
+        self._history: Sequence[str] = ()
+        self._place = -1
+        self._typed = ""
+
+    def compose(self) -> ComposeResult:
+        with Horizontal():
+            yield Static(id="prompt-label", markup=False)
+            yield Input(compact=True, select_on_focus=False)
+        yield Static(id="prompt-hint", markup=False)
+
+    def open(self, kind: Kind, text: str = "", history: Sequence[str] = ()) -> None:
+        """Shows the prompt and gives it the focus."""
+        self.kind, self._history, self._place, self._typed = kind, history, -1, text
+        self.query_one("#prompt-label", Static).update(content([((f" {kind.label} ", "key"),)]))
+        line = self.query_one(Input)
+        line.placeholder = kind.placeholder
+        self._put(text)
+        self.display = True
+        line.focus()
+        self.post_message(self.Edited(kind, text))
+
+    def close(self) -> None:
+        """Hides the prompt; the focus is the screen's to give."""
+        self.display = False
+
+    def hint(self, words: str, role: str = "dim") -> None:
+        """What stands below the line."""
+        self.query_one("#prompt-hint", Static).update(content([(span(words, role),)]))
+
+    def action_close(self) -> None:
+        self.close()
+        self.post_message(self.Closed(self.kind))
+
+    def action_earlier(self, steps: int) -> None:
+        """Walks through the lines that were asked before; back at the start is what was being typed."""
+        place = max(-1, min(len(self._history) - 1, self._place + steps))
+        if self._place == -1:
+            self._typed = self.query_one(Input).value
+        if place != self._place:
+            self._place = place
+            self._put(self._typed if place == -1 else self._history[place])
+
+    @on(Input.Changed)
+    def _edited(self, event: Input.Changed) -> None:
+        event.stop()
+        if self.display:
+            self.post_message(self.Edited(self.kind, event.value))
+
+    @on(Input.Submitted)
+    def _submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.post_message(self.Submitted(self.kind, event.value.strip()))
+
+    def _put(self, text: str) -> None:
+        line = self.query_one(Input)
+        line.value = text
+        line.cursor_position = len(text)
