@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
+from textual.events import Event, Key
 from textual.screen import Screen
+from textual.widgets import Input
 
 from pacs_tui.model.picture import Terminal
 from pacs_tui.tui.background import Background
@@ -72,6 +74,19 @@ class PacsApp(GraphicsApp[None]):
         self.jobs.start()
         if isinstance(self.screen, Console):
             self.screen.begin()
+
+    async def on_event(self, event: Event) -> None:
+        """Run a key's action before the next key is looked at.
+
+        Textual lets a key bubble up from the focus, and the next one overtakes it: typed fast, `f` and a name would
+        run the commands that the letters of the name stand for.
+        """
+        if isinstance(event, Key) and not event.is_forwarded and not isinstance(self.focused, Input):
+            active = self.screen.active_bindings.get(event.key)
+            if active is not None and active.enabled:
+                await self.run_action(active.binding.action, active.node)
+                return
+        await super().on_event(event)
 
     def on_unmount(self) -> None:
         self.background.close(LEAVE_SECONDS)

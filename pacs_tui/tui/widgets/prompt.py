@@ -76,7 +76,8 @@ class Prompt(Vertical):
         line.placeholder = kind.placeholder
         self._put(text)
         self.display = True
-        line.focus()
+        # At once, not in a later message: what is typed next belongs here.
+        self.screen.set_focus(line)
         self.post_message(self.Edited(kind, text))
 
     def close(self) -> None:
