@@ -16,7 +16,7 @@ test: lint peers
 	@$(BIN)/python -m pytest -q
 
 quick: $(VENV)/.test
-	@$(BIN)/python -m pytest -q -m "not interop and not terminal"
+	@$(BIN)/python -m pytest -q -m "not interop and not terminal and not console"
 
 lint: $(VENV)/.test
 	@$(BIN)/ruff check $(RUFF_PATHS)

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from pacs_tui.explanations import ABORTS, CONNECTION, NEUTRAL, OUR_SIDE, REJECTIONS, Entry
 from pacs_tui.explanations_status import STATUSES
@@ -20,8 +22,7 @@ TABLE: dict[str, Entry] = {**CONNECTION, **REJECTIONS, **ABORTS, **STATUSES, **O
 _LONGEST_FACT = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Explanation:
+class Explanation(Struct, frozen=True):
     """Advice for an administrator; plain sentences, `ask` may have several lines."""
 
     happened: str

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from pacs_tui.errors import SettingsError
 
 
-@dataclass(frozen=True, slots=True)
-class Timeouts:
+class Timeouts(Struct, frozen=True):
     """Seconds we wait for a peer, as SCU."""
 
     connect: float = 10.0
@@ -25,8 +25,7 @@ class Timeouts:
     """After a C-CANCEL, before the A-ABORT."""
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """What a listener takes from strangers."""
 
     associations: int = 200
@@ -39,8 +38,7 @@ class Limits:
     """Maximum length of a P-DATA-TF we announce, bytes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Area:
+class Area(Struct, frozen=True):
     """One AE title of the archive and where its instances lie."""
 
     ae_title: str
@@ -54,15 +52,13 @@ class Area:
     """Calling AE titles admitted; empty admits all."""
 
 
-@dataclass(frozen=True, slots=True)
-class ArchiveSettings:
+class ArchiveSettings(Struct, frozen=True):
     host: str = "127.0.0.1"
     areas: tuple[Area, ...] = ()
-    limits: Limits = field(default_factory=Limits)
+    limits: Limits = Limits()
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Struct, frozen=True):
     """Everything that is fixed while a process runs."""
 
     config: Path
@@ -89,8 +85,8 @@ class Settings:
     """A worker that is silent so long has lost its job."""
     verify_seconds: float = 60.0
     """How long the destination may take to list what it was sent."""
-    timeouts: Timeouts = field(default_factory=Timeouts)
-    archive: ArchiveSettings = field(default_factory=ArchiveSettings)
+    timeouts: Timeouts = Timeouts()
+    archive: ArchiveSettings = ArchiveSettings()
 
 
 def load(environ: Mapping[str, str]) -> Settings:
@@ -154,8 +150,7 @@ _RANGES: dict[str, tuple[float, float]] = {
 """Least and greatest value of every number."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Table:
+class _Table(Struct, frozen=True):
     """A table of the file; every value is taken through it, so that every complaint names file and key."""
 
     path: Path
@@ -196,11 +191,11 @@ class _Table:
             raise self.error(key, f"expected tables, each under [[{self.prefix}{key}]]")
         return [_Table(self.path, f"{self.prefix}{key}.", entry) for entry in value]
 
-    def scalars(self, kind: type[Any]) -> dict[str, Any]:
-        """The numbers and texts of a dataclass that the file gives."""
+    def scalars(self, kind: type[Struct]) -> dict[str, Any]:
+        """The numbers and texts of a struct that the file gives."""
         return {name: self.scalar(name, of) for name, of in _scalar_names(kind).items() if name in self.values}
 
-    def rest(self, kind: type[Any]) -> dict[str, Any]:
+    def rest(self, kind: type[Struct]) -> dict[str, Any]:
         """As `scalars`, where nothing else may stand in the table."""
         self.close(_scalar_names(kind))
         return self.scalars(kind)
@@ -267,11 +262,14 @@ def _folders(environ: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _home(environ: Mapping[str, str]) -> Path:
-    return Path(environ.get("HOME") or Path("~").expanduser())
+    try:
+        return Path(environ.get("HOME") or Path("~").expanduser())
+    except RuntimeError:
+        raise SettingsError("There is no home folder for this user: set HOME, or PACS_TUI_HOME.") from None
 
 
 def _area(table: _Table, data: Path, environ: Mapping[str, str]) -> Area:
-    table.close(known.name for known in fields(Area))
+    table.close(Area.__struct_fields__)
 
     def folder(key: str) -> Path:
         given = str(table.scalar(key, str))
@@ -290,13 +288,11 @@ def _area(table: _Table, data: Path, environ: Mapping[str, str]) -> Area:
     )
 
 
-def _scalar_names(kind: type[Any]) -> dict[str, type[Any]]:
-    """Name and type of the numbers and texts of a dataclass; folders, tables and lists have no such default."""
-    return {
-        f.name: type(f.default)
-        for f in fields(kind)
-        if f.default is not MISSING and isinstance(f.default, (int, float, str))
-    }
+def _scalar_names(kind: type[Struct]) -> dict[str, type[Any]]:
+    """Name and type of the numbers and texts of a struct; folders, tables and lists have no such default."""
+    names, defaults = kind.__struct_fields__, kind.__struct_defaults__
+    named = zip(names[len(names) - len(defaults) :], defaults, strict=True)
+    return {name: type(default) for name, default in named if isinstance(default, (int, float, str))}
 
 
 def _assignments(value: Any) -> list[str]:

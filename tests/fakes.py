@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
+
+from msgspec.structs import replace
 
 from pacs_tui.errors import Cancelled, NetworkError, NotFound, PacsError, Unreachable, UsageError
 from pacs_tui.model.job import Job, JobEvent, JobState, Plan, PlannedInstance
@@ -215,7 +217,7 @@ class FakeQueue:
 
     def change(self, number: int, missing: Sequence[PlannedInstance] | None = None, **values: object) -> Job:
         """What a worker would have written."""
-        job = self._jobs[number] = replace(self._jobs[number], **values)  # type: ignore[arg-type]
+        job = self._jobs[number] = replace(self._jobs[number], **values)
         if missing is not None:
             self._missing[number] = list(missing)
         self._events[number].append(JobEvent(time.time(), f"{job.state.value.capitalize()}: {job.reason}"))

@@ -26,7 +26,7 @@ def loaded_after(statement: str) -> set[str]:
     "statement",
     [
         "import pacs_tui.tui.app",
-        "from pacs_tui.cli.main import parser, VERBS; parser(list(VERBS))",
+        "from pacs_tui.cli.arguments import parser, VERBS; parser(list(VERBS))",
         "import pacs_tui.station, pacs_tui.settings, pacs_tui.explain",
         "import pacs_tui.model.query, pacs_tui.model.columns",
         "from pacs_tui.imaging.terminal import probe",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from pacs_tui.cli.main import VERBS, parser
+from pacs_tui.cli.arguments import VERBS, parser
 from pacs_tui.errors import Exit
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"

@@ -17,10 +17,16 @@ from pacs_tui.model.transfer import is_uid
 
 MAX_VALUES = 10_000
 """Values of one key; databases bind some 32,000 values a statement."""
+MAX_TERMS = 250
+"""Values of a key of which each needs a condition of its own; SQLite takes a depth of 1,000."""
+MAX_PATTERN = 1000
+"""Characters of a value with wildcards."""
 _ESCAPE = "!"
 _EVERYTHING = {"", "*"}
 _SILENT = {"PN": "=^", "DA": "-", "TM": "-"}
 """Characters that by themselves say nothing in a value of this VR."""
+
+_OF_TERMS = frozenset(("PN", "DA", "TM"))
 
 Condition = ColumnElement[bool]
 
@@ -35,6 +41,11 @@ def matches(attribute: Attribute, table: FromClause, text: str) -> Condition:
     given = [value for value in map(values.clean, text.split("\\")) if value]
     if len(given) > MAX_VALUES:
         raise unusable(attribute, f"has {len(given)} values; this archive takes {MAX_VALUES} at a time")
+    wild = [value for value in given if "*" in value or "?" in value]
+    if any(len(value) > MAX_PATTERN for value in wild):
+        raise unusable(attribute, f"has a pattern of over {MAX_PATTERN} characters")
+    if len(given if attribute.vr in _OF_TERMS else wild) > MAX_TERMS:
+        raise unusable(attribute, f"has over {MAX_TERMS} alternatives")
     rule = _RULES.get(attribute.keyword) or _RULES[attribute.vr]
     return rule(attribute, table, given)
 
@@ -137,8 +148,10 @@ def _sop_classes(attribute: Attribute, table: FromClause, given: Sequence[str]) 
 
 def _modalities(_attribute: Attribute, table: FromClause, given: Sequence[str]) -> Condition:
     """Studies with a series of any of the modalities (C.3.4): asked of the series, where wildcards are exact."""
-    of_modality = _text(BY_KEYWORD["Modality"], schema.series, given)
-    return exists().where(schema.series.c.study_id == table.c.id, of_modality)
+    # A name of its own: the query may look at a series already, and that one must not answer for the others.
+    any_series = schema.series.alias("any_series")
+    of_modality = _text(BY_KEYWORD["Modality"], any_series, given)
+    return exists().where(any_series.c.study_id == table.c.id, of_modality).correlate(table)
 
 
 _Rule = Callable[[Attribute, FromClause, Sequence[str]], Condition]

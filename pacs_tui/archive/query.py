@@ -111,9 +111,10 @@ def _conditions(level: Level, keys: Mapping[int, Element]) -> list[matching.Cond
 def _some_below(level: Level, below: Mapping[Level, list[matching.Condition]]) -> matching.Condition:
     """One series, or one instance in one series, that meets all the keys of the levels below."""
     if level is Level.SERIES:
-        return exists().where(_IN_SERIES, *below[Level.IMAGE])
+        return exists().where(_IN_SERIES, *below[Level.IMAGE]).correlate(series)
     source = instance.join(series, _IN_SERIES) if below[Level.IMAGE] else series
-    return exists().select_from(source).where(_IN_STUDY, *below[Level.SERIES], *below[Level.IMAGE])
+    found = exists().select_from(source).where(_IN_STUDY, *below[Level.SERIES], *below[Level.IMAGE])
+    return found.correlate(study)
 
 
 def _one_study_of_each_patient(conditions: list[matching.Condition]) -> Select[tuple[int]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -41,10 +42,16 @@ class Receiving:
         self._failure: Refused | None = None
         if not is_uid(request.sop_instance) or not is_uid(request.sop_class):
             raise self._refused(INVALID_INSTANCE, "the command names no valid UIDs")
+        if not is_uid(request.transfer_syntax):
+            raise self._refused(INVALID_INSTANCE, "the context has no valid transfer syntax")
         try:
             self._partial: Partial = files.receive()
+        except OSError as error:
+            raise self._no_room(error) from error
+        try:
             self._partial.write([request.part10_header()])
         except OSError as error:
+            self._partial.discard()
             raise self._no_room(error) from error
 
     def write(self, chunks: Sequence[bytes | memoryview]) -> None:
@@ -89,7 +96,7 @@ class Receiving:
             if known is not None and known != arrival.content:
                 raise self._refused(DUPLICATE, "this SOP Instance UID is held with other content")
             path = self._files.path(file_name(self._request.sop_instance))
-            if known is not None and path.is_file():
+            if known is not None and self._whole(path):
                 return SUCCESS
             try:
                 self._partial.publish(path)
@@ -98,6 +105,13 @@ class Receiving:
                 self._partial.withdraw()
                 raise
         return SUCCESS
+
+    def _whole(self, path: Path) -> bool:
+        """True where the file that is known is there in full; else this copy takes its place."""
+        try:
+            return path.stat().st_size == self._partial.size
+        except OSError:
+            return False
 
     def _checked(self, attributes: Mapping[str, str]) -> dict[str, str]:
         """The attributes the index keeps; Refused (A900) where the data set does not belong to the request."""

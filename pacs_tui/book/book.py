@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, fields
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import asdict
 from tinydb import TinyDB, where
 from tinydb.middlewares import CachingMiddleware
 
@@ -127,6 +128,8 @@ class Book:
         """
         with self._storage.lock():
             cache = CachingMiddleware(lambda: self._storage)  # type: ignore[no-untyped-call]
+            # never by itself: what is half done must not be written
+            cache.WRITE_CACHE_SIZE = sys.maxsize
             yield TinyDB(storage=cache)
             cache.flush()  # type: ignore[no-untyped-call]
 
@@ -134,12 +137,12 @@ class Book:
 def _node(entry: Mapping[str, Any]) -> Node:
     """The node of an entry; UsageError where people wrote what no node can be. Keys of newer versions are ignored."""
     values: dict[str, Any] = {}
-    for field in fields(Node):
-        if field.name in entry:
-            value, expected = entry[field.name], _TYPES.get(field.name, str)
+    for name in Node.__struct_fields__:
+        if name in entry:
+            value, expected = entry[name], _TYPES.get(name, str)
             if type(value) is not expected:
-                raise UsageError(f"{field.name} is {value!r}, which is no {expected.__name__}.")
-            values[field.name] = value
-        elif field.name in ("name", "ae_title", "host", "port"):
-            raise UsageError(f"{field.name} is missing.")
+                raise UsageError(f"{name} is {value!r}, which is no {expected.__name__}.")
+            values[name] = value
+        elif name in ("name", "ae_title", "host", "port"):
+            raise UsageError(f"{name} is missing.")
     return Node(**values)

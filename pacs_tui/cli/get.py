@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,7 @@ class Folder:
         self._replace = replace
         self.written: list[Path] = []
         self.kept: list[Path] = []
+        self.failure: StorageError | None = None
 
     def receive(self, request: StoreRequest) -> _File | _Kept:
         if not is_uid(request.sop_instance):
@@ -43,7 +45,7 @@ class Folder:
         path = self._folder / f"{request.sop_instance}.dcm"
         if path.exists() and not self._replace:
             return _Kept(path, self.kept)
-        return _File(path, request.part10_header(), self.written)
+        return _File(path, request.part10_header(), self)
 
 
 class _Kept:
@@ -64,34 +66,42 @@ class _Kept:
 
 
 class _File:
-    def __init__(self, path: Path, header: bytes, written: list[Path]) -> None:
-        self._path, self._written = path, written
+    def __init__(self, path: Path, header: bytes, folder: Folder) -> None:
+        self._path, self._folder = path, folder
         self._partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-        try:
-            self._file = self._partial.open("wb")
+        with self._local():
+            # unbuffered: a full disk is met where it is written, never again at close
+            self._file = self._partial.open("wb", buffering=0)
             self._file.write(header)
-        except OSError as error:
-            raise Refused(f"cannot write {path}: {error.strerror}", "", status=_OUT_OF_RESOURCES) from None
 
     def write(self, chunks: Sequence[bytes | memoryview]) -> None:
-        try:
-            self._file.writelines(chunks)
-        except OSError as error:
-            raise Refused(f"cannot write {self._path}: {error.strerror}", "", status=_OUT_OF_RESOURCES) from None
+        with self._local():
+            for chunk in chunks:
+                rest = memoryview(chunk)
+                while rest:
+                    rest = rest[self._file.write(rest) :]
 
     def commit(self, attributes: Mapping[str, str]) -> int:
-        try:
+        with self._local():
             self._file.close()
             self._partial.replace(self._path)
-        except OSError as error:
-            self.abort()
-            raise Refused(f"cannot write {self._path}: {error.strerror}", "", status=_OUT_OF_RESOURCES) from None
-        self._written.append(self._path)
+        self._folder.written.append(self._path)
         return 0
 
     def abort(self) -> None:
         self._file.close()
         self._partial.unlink(missing_ok=True)
+
+    @contextmanager
+    def _local(self) -> Iterator[None]:
+        """Our own disk's failure: told to the peer as a status, and kept for the administrator in our own words."""
+        try:
+            yield
+        except OSError as error:
+            self._partial.unlink(missing_ok=True)
+            sentence = f"{self._path} cannot be written: {error.strerror}. Choose another folder with --to."
+            self._folder.failure = StorageError(sentence)
+            raise Refused(sentence, "", status=_OUT_OF_RESOURCES) from None
 
 
 def run(args: argparse.Namespace, station: Station, output: Output) -> Exit:
@@ -106,12 +116,20 @@ def run(args: argparse.Namespace, station: Station, output: Output) -> Exit:
     peer = station.peer(args.node)
     for target in wanted:
         shown = len(folder.written)
-        for progress in peer.get(target, folder.receive):
-            output.progress(progress.completed, progress.completed + progress.remaining, "fetched")
-            failed = failed + progress.failed if not progress.pending else failed
-        for path in folder.written[shown:]:
-            output.record({"file": str(path)}, str(path))
-    output.progress_done()
+        try:
+            for progress in peer.get(target, folder.receive):
+                output.progress(progress.completed, progress.completed + progress.remaining, "fetched")
+                failed = failed + progress.failed if not progress.pending else failed
+        except Refused:
+            # the peer only repeats what we told it when the disk is ours
+            if folder.failure is None:
+                raise
+        finally:
+            output.progress_done()
+            for path in folder.written[shown:]:
+                output.record({"file": str(path)}, str(path))
+        if folder.failure is not None:
+            raise folder.failure
     if folder.kept:
         output.say(f"{len(folder.kept)} files exist already and were kept; --replace writes over them.")
     if not folder.written and not folder.kept:

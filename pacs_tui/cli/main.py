@@ -2,58 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
-import importlib
 import logging
 import os
 import signal
 import sys
 import warnings
 from collections.abc import Sequence
-from typing import NoReturn
+from contextlib import suppress
 
-from pacs_tui import __version__
+from pacs_tui.cli import ui
 from pacs_tui.cli.output import Output
-from pacs_tui.errors import Exit, PacsError, UsageError
+from pacs_tui.errors import Exit, PacsError
 from pacs_tui.settings import load
 from pacs_tui.station import Station
-
-VERBS = {
-    "echo": "ask nodes whether they answer (C-ECHO)",
-    "find": "query a node (C-FIND)",
-    "get": "fetch instances into a folder (C-GET)",
-    "move": "route studies between nodes and verify that they arrived",
-    "send": "send files to a node (C-STORE) and verify that they arrived",
-    "nodes": "list, add, edit, remove, import nodes",
-    "jobs": "list, show, cancel, retry transfers",
-    "worker": "run transfers until there are none",
-    "archive": "be an archive: storage, query, retrieve",
-    "demo": "an embedded hospital with real images, and the console on it",
-}
-_CONSOLE = "ui"
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message[:1].upper()}{message[1:]}. See `{self.prog} --help`.")
-
-
-def parser(verbs: Sequence[str]) -> argparse.ArgumentParser:
-    """The parser with the verbs named; a verb's module is imported only when it is among them."""
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--json", action="store_true", help="one JSON object a line on stdout")
-    top = _Parser(
-        prog="pacs-tui", parents=[common],
-        description="A PACS console for the terminal. Without a verb it opens the console.",
-        epilog="Exit codes: 0 found or verified, 1 error, 2 usage, 3 unreachable, 4 refused, 5 partial, 6 unverified, "
-        "7 cancelled, 8 not found.",
-    )  # fmt: skip
-    top.add_argument("--version", action="version", version=f"pacs-tui {__version__}")
-    importlib.import_module(f"pacs_tui.cli.{_CONSOLE}").add_arguments(top)
-    subparsers = top.add_subparsers(dest="verb", metavar="VERB", parser_class=_Parser)
-    for verb in verbs:
-        importlib.import_module(f"pacs_tui.cli.{verb}").add_parser(subparsers)
-    return top
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -65,18 +26,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     warnings.simplefilter("ignore")
     station: Station | None = None
     try:
-        named = [word for word in words if word in VERBS][:1]
-        explicit = any(word in ("-h", "--help") for word in words) or not named
-        wanted = list(VERBS) if explicit and any(not word.startswith("-") for word in words) else named
-        if any(word in ("-h", "--help") for word in words):
-            wanted = list(VERBS)
-        # `--json` may stand before or behind the verb.
-        args = parser(wanted).parse_args([word for word in words if word != "--json"])
-        args.json = "--json" in words
-        station = Station(load(os.environ), readonly=getattr(args, "readonly", False) and args.verb is None)
+        if words:
+            # the bare command, which opens the console, has no time to build a parser for nothing
+            from pacs_tui.cli.arguments import parse
+
+            args = parse(words)
+            station = Station(load(os.environ), readonly=getattr(args, "readonly", False) and args.verb is None)
+            signal.signal(signal.SIGTERM, _terminate)
+            return int(args.run(args, station, output))
+        station = Station(load(os.environ))
         signal.signal(signal.SIGTERM, _terminate)
-        run = getattr(args, "run", None) or importlib.import_module(f"pacs_tui.cli.{_CONSOLE}").run
-        return int(run(args, station, output))
+        return int(ui.console(station))
     except PacsError as error:
         return int(output.fail(error))
     except KeyboardInterrupt:
@@ -91,7 +51,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(Exit.ERROR)
     finally:
         if station is not None:
-            station.close()
+            # a second Ctrl-C while we take leave of the peers
+            with suppress(KeyboardInterrupt):
+                station.close()
 
 
 def _terminate(_number: int, _frame: object) -> None:

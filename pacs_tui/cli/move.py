@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import threading
+import time
 from typing import TYPE_CHECKING
 
 from pacs_tui.cli import targets
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from pacs_tui.station import Station
 
 _LOOK_SECONDS = 0.1
+_CARE_SECONDS = 5.0
 
 CODES = {
     JobState.VERIFIED: Exit.OK,
@@ -61,7 +63,13 @@ def follow(job: Job, station: Station, output: Output) -> Job:
     """Wait until the job has ended, drawing its progress."""
     waiting = threading.Event()
     version = -1
+    cared = time.monotonic()
     while not job.state.ended:
+        if time.monotonic() - cared >= _CARE_SECONDS:
+            # a worker that was killed leaves its job to the next one: see to it that there is one
+            cared = time.monotonic()
+            if station.launch_worker():
+                output.say("No worker was alive: started another.")
         now = station.queue.version()
         if now != version:
             version = now

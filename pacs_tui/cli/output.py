@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as jsonlib
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -52,8 +51,10 @@ class Output:
     def record(self, data: Mapping[str, Any], text: str | None = None) -> None:
         """One thing: its JSON object, or `text` for people (without it, a line for each value)."""
         if self.json:
+            import json
+
             # ASCII only: escapes are the one form of foreign text that no terminal acts on.
-            self._write(jsonlib.dumps(data, ensure_ascii=True, separators=(", ", ": "), default=str))
+            self._write(json.dumps(data, ensure_ascii=True, separators=(", ", ": "), default=str))
         elif text is not None:
             self._write(_lines(text))
         else:

@@ -10,12 +10,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+from msgspec.structs import replace
 
 from pacs_tui.demo.corpus import arrange, plan
 from pacs_tui.errors import StorageError
@@ -32,6 +33,8 @@ _COMMENTS = {
     "OT": "operating theatre",
 }  # fmt: skip
 _MARKER = "hospital.json"
+_BIRTH = "hospital.making"
+_MAKING = "making-"
 _BATCH = 200
 _STOP_SECONDS = 15.0
 
@@ -52,6 +55,7 @@ class Hospital:
         self.environ = {**os.environ, "PACS_TUI_HOME": str(home)}
         self._archive: subprocess.Popen[str] | None = None
         self._worker: subprocess.Popen[str] | None = None
+        self._started = False
 
     @property
     def settings(self) -> Settings:
@@ -83,15 +87,22 @@ class Hospital:
         """Delete what earlier starts made; refuses a folder that is no hospital of ours."""
         if not self.home.exists():
             return
-        strangers = [path.name for path in self.home.iterdir() if path.name not in _OURS]
+        names = [path.name for path in self.home.iterdir()]
+        strangers = [name for name in names if name not in _OURS and not name.startswith(_MAKING)]
         if strangers:
             raise StorageError(f"{self.home} holds {strangers[0]!r}, which no demo made: it is not deleted.")
+        if names and not {_MARKER, _BIRTH} & set(names):
+            # a real home of ours has the same folders
+            raise StorageError(f"{self.home} was not made by a demo: it is not deleted. Choose another with --home.")
         shutil.rmtree(self.home)
 
     def start(self) -> Iterator[Filling]:
         """Start archive and worker; on the first start make the content, telling how far it is."""
         if not self.made:
             self.reset()
+            self.home.mkdir(parents=True, exist_ok=True)
+            (self.home / _BIRTH).write_text("A demo makes this hospital; `pacs-tui demo --reset` deletes it.\n")
+        self._started = True
         self._configure()
         nodes = self._start_archive()
         station = Station(self.settings)
@@ -122,9 +133,12 @@ class Hospital:
                 process.kill()
                 process.wait()
         self._worker = self._archive = None
+        if not self._started:
+            return
         # The console starts another worker when ours was killed; that one is the demo's too.
         if (left := alive(self.settings.state)) is not None:
-            os.kill(left, signal.SIGTERM)
+            with suppress(ProcessLookupError):
+                os.kill(left, signal.SIGTERM)
 
     # ------------------------------------------------------------------ pieces
 
@@ -147,11 +161,15 @@ class Hospital:
         self._archive = self._spawn("archive", "serve", "--json", "--tether", log="archive.log", stdout=subprocess.PIPE)
         assert self._archive.stdout is not None
         nodes = []
-        for _ in AE_TITLES:
+        for _ in self.settings.archive.areas:
             line = self._archive.stdout.readline()
-            if not line:
-                raise StorageError(f"The archive did not start. Its log: {self.settings.state / 'archive.log'}.")
-            nodes.append(_node(json.loads(line)))
+            try:
+                ready = json.loads(line)
+            except ValueError:
+                ready = {"error": "The archive did not start."}
+            if "error" in ready:
+                raise StorageError(f"{ready['error']} Its log: {self.settings.state / 'archive.log'}.")
+            nodes.append(_node(ready))
         return nodes
 
     def _spawn(self, *words: str, log: str, stdout: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
@@ -170,7 +188,7 @@ class Hospital:
         done = 0
         yield Filling(0, total)
         waiting: dict[str, list[Held]] = {}
-        with tempfile.TemporaryDirectory(prefix="making-", dir=self.home) as folder:
+        with tempfile.TemporaryDirectory(prefix=_MAKING, dir=self.home) as folder:
             for placement in arrange(Path(folder), today):
                 batch = waiting.setdefault(placement.ae_title, [])
                 batch.append(placement.held)
@@ -186,7 +204,7 @@ class Hospital:
         (self.home / _MARKER).write_text(json.dumps({"made": today.isoformat(), "instances": total}), encoding="utf-8")
 
 
-_OURS = frozenset((_MARKER, "config.toml", "state", "cache", "data"))
+_OURS = frozenset((_MARKER, _BIRTH, "config.toml", "state", "cache", "data"))
 
 
 def _node(ready: Mapping[str, object]) -> Node:

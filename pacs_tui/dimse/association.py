@@ -12,29 +12,21 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from pynetdicom.pdu import A_ASSOCIATE_AC, A_ASSOCIATE_RQ
-from pynetdicom.pdu_primitives import (
-    A_ASSOCIATE,
-    ImplementationClassUIDNotification,
-    ImplementationVersionNameNotification,
-    MaximumLengthNotification,
-    SCP_SCU_RoleSelectionNegotiation,
-)
-from pynetdicom.presentation import PresentationContext, negotiate_as_acceptor, negotiate_as_requestor
-
 from pacs_tui.dimse import command as cmd
+from pacs_tui.dimse import negotiation as neg
 from pacs_tui.dimse import upper_layer as ul
-from pacs_tui.dimse.contexts import Context, Proposal, supported
+from pacs_tui.dimse.contexts import Context, Proposal
 from pacs_tui.errors import Cancelled, Refused, Unreachable
-from pacs_tui.model.transfer import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from pacs_tui.settings import Timeouts
 
-_APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
 _DATA_CAP = 16 << 20
 _OUR_PDU_CAP = 1 << 20
+_CHUNKS = 512
+_RELEASE_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +70,9 @@ class Association:
         """Connect and negotiate; Refused with `rj:result:source:reason`, Unreachable otherwise."""
         connection = ul.Connection.open(host, port, who, timeouts.connect, pdu_length)
         try:
-            asked = [_requested(number, proposal) for number, proposal in enumerate(proposals)]
-            connection.send([_associate_rq(calling, called, asked, proposals, pdu_length)], timeouts.association)
+            asked = [neg.requested(number, proposal) for number, proposal in enumerate(proposals)]
+            request = neg.associate_rq(calling, called, asked, proposals, pdu_length)
+            connection.send([request], timeouts.association)
             kind, body = _expect(connection, timeouts.association, "timeout:association")
             if kind == ul.ASSOCIATE_RJ:
                 result, source, reason = body[1], body[2], body[3]
@@ -88,7 +81,7 @@ class Association:
                 raise _aborted(who, body)
             if kind != ul.ASSOCIATE_AC:
                 raise ul.Violation(f"a PDU of type {kind:#04x} in answer to A-ASSOCIATE-RQ", 2)
-            contexts, peer_pdu = _accepted(body, asked)
+            contexts, peer_pdu = neg.accepted(body, asked)
             return cls(connection, calling, called, contexts, peer_pdu, host, timeouts)
         except ul.Violation as violation:
             _send_abort(connection, 2, violation.reason)
@@ -107,15 +100,18 @@ class Association:
         kind, body = _expect(connection, request_seconds, "timeout:association")
         if kind != ul.ASSOCIATE_RQ:
             raise ul.Violation(f"a PDU of type {kind:#04x} before A-ASSOCIATE-RQ", 2)
-        primitive, calling, called = _read_request(body)
-        refusal = admit(calling, called)
-        if refusal is None and str(primitive.application_context_name) != _APPLICATION_CONTEXT:
-            refusal = (1, 1, 2)
+        calling, called = neg.titles(body)
+        # Strangers are turned away before their contexts are worth any work to us.
+        refusal = admit(calling, called) if body[1] & 1 else (1, 2, 2)
+        if refusal is None:
+            primitive = neg.read_request(body)
+            if str(primitive.application_context_name) != neg.APPLICATION_CONTEXT:
+                refusal = (1, 1, 2)
         if refusal is not None:
             connection.send([bytes((3, 0, 0, 0, 0, 4, 0, *refusal))], request_seconds)
             connection.linger(1.0)
             return None
-        contexts, answer, peer_pdu = _answer(primitive, connection.pdu_length)
+        contexts, answer, peer_pdu = neg.answer(primitive, connection.pdu_length)
         connection.send([answer], request_seconds)
         return cls(connection, calling, called, contexts, peer_pdu, host, timeouts)
 
@@ -149,6 +145,10 @@ class Association:
                 at += part
                 if last:
                     break
+                if len(chunks) > _CHUNKS:
+                    # A peer with tiny PDUs must not make us list a gigabyte in pieces.
+                    self.connection.send(chunks, self.timeouts.message)
+                    chunks = []
         self.connection.send(chunks, self.timeouts.message)
 
     def receive(self, seconds: float | None = None, cancel: threading.Event | None = None) -> Message:
@@ -158,13 +158,7 @@ class Association:
             raise Unreachable(f"{self.connection.who} released the association before it answered.", "closed")
         if not message.command.has_data:
             return message
-        parts, size = [], 0
-        for part in self.data(message.context):
-            size += len(part)
-            if size > _DATA_CAP:
-                raise ul.Violation(f"a data set of more than {_DATA_CAP >> 20} MiB where an identifier belongs", 0)
-            parts.append(bytes(part))
-        return Message(message.context, message.command, parts[0] if len(parts) == 1 else b"".join(parts))
+        return Message(message.context, message.command, self.collect(message, seconds, cancel))
 
     def receive_command(self, seconds: float | None = None, cancel: threading.Event | None = None) -> Message | None:
         """The next command set, its data set still to be read through `data`; None when the peer asked for release."""
@@ -184,10 +178,27 @@ class Association:
             if control & 2:
                 return Message(context, cmd.unpack(collected), None)
 
-    def data(self, context: int) -> Iterator[memoryview]:
-        """The fragments of the data set that follows a command; each view is valid until the next."""
+    def collect(self, message: Message, seconds: float | None = None, cancel: threading.Event | None = None) -> bytes:
+        """The whole identifier that follows a command, at most 16 MiB; empty where the command has none."""
+        if not message.command.has_data:
+            return b""
+        parts, size = [], 0
+        for part in self.data(message.context, seconds, cancel):
+            size += len(part)
+            if size > _DATA_CAP:
+                raise ul.Violation(f"a data set of more than {_DATA_CAP >> 20} MiB where an identifier belongs", 0)
+            parts.append(bytes(part))
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def data(
+        self, context: int, seconds: float | None = None, cancel: threading.Event | None = None
+    ) -> Iterator[memoryview]:
+        """The fragments of the data set that follows a command; each view is valid until the next.
+
+        Cancelled in its middle leaves the association fit only for an abort.
+        """
         while True:
-            fragment = self._fragment(self.timeouts.message, None)
+            fragment = self._fragment(self.timeouts.message if seconds is None else seconds, cancel)
             if fragment is None:
                 raise ul.Violation("A-RELEASE-RQ inside a message", 2)
             where, control, data = fragment
@@ -222,17 +233,18 @@ class Association:
     # ------------------------------------------------------------------ closing
 
     def release(self) -> None:
-        """Ask for release, wait for the answer, close; never raises (the work is done by then)."""
+        """Ask for release, wait two seconds for the answer, close; never raises (the work is done by then)."""
+        deadline = time.monotonic() + _RELEASE_SECONDS
         try:
             if self.open:
                 self.open = False
-                self.connection.send([_release(ul.RELEASE_RQ)], self.timeouts.association)
-                while True:
-                    kind, _ = _expect(self.connection, self.timeouts.association, "timeout:association")
+                self.connection.send([_release(ul.RELEASE_RQ)], _RELEASE_SECONDS)
+                while (left := deadline - time.monotonic()) > 0:
+                    kind, _ = _expect(self.connection, left, "timeout:association")
                     if kind in (ul.RELEASE_RP, ul.ABORT):
                         break
                     if kind == ul.RELEASE_RQ:
-                        self.connection.send([_release(ul.RELEASE_RP)], self.timeouts.association)
+                        self.connection.send([_release(ul.RELEASE_RP)], left)
         except (Unreachable, ul.Violation):
             pass
         finally:
@@ -276,109 +288,3 @@ def _expect(connection: ul.Connection, seconds: float, code: str) -> tuple[int, 
     if kind in (ul.ASSOCIATE_RJ, ul.ABORT) and len(body) < 4:
         raise ul.Violation("a short PDU", 6)
     return kind, body
-
-
-def _requested(number: int, proposal: Proposal) -> PresentationContext:
-    context = PresentationContext()
-    context.context_id = 2 * number + 1
-    context.abstract_syntax = proposal.abstract_syntax
-    context.transfer_syntax = list(proposal.transfer_syntaxes)
-    if proposal.as_scp:
-        context.scu_role, context.scp_role = False, True
-    return context
-
-
-def _user_information(pdu_length: int) -> list[object]:
-    length = MaximumLengthNotification()
-    length.maximum_length_received = pdu_length
-    implementation = ImplementationClassUIDNotification()
-    implementation.implementation_class_uid = IMPLEMENTATION_CLASS_UID
-    version = ImplementationVersionNameNotification()
-    version.implementation_version_name = IMPLEMENTATION_VERSION_NAME
-    return [length, implementation, version]
-
-
-def _associate_rq(
-    calling: str, called: str, asked: list[PresentationContext], proposals: Sequence[Proposal], pdu_length: int
-) -> bytes:
-    primitive = A_ASSOCIATE()
-    primitive.application_context_name = _APPLICATION_CONTEXT
-    primitive.calling_ae_title, primitive.called_ae_title = calling, called
-    primitive.presentation_context_definition_list = asked
-    information = _user_information(pdu_length)
-    for abstract in dict.fromkeys(p.abstract_syntax for p in proposals if p.as_scp):
-        role = SCP_SCU_RoleSelectionNegotiation()
-        role.sop_class_uid, role.scu_role, role.scp_role = abstract, False, True
-        information.append(role)
-    primitive.user_information = information
-    pdu = A_ASSOCIATE_RQ()
-    pdu.from_primitive(primitive)
-    return bytes(pdu.encode())
-
-
-def _accepted(body: memoryview, asked: list[PresentationContext]) -> tuple[list[Context], int]:
-    if len(body) < 68:
-        raise ul.Violation("an A-ASSOCIATE-AC that is too short", 6)
-    primitive = _decode(A_ASSOCIATE_AC(), ul.ASSOCIATE_AC, body)
-    roles = {
-        item.sop_class_uid: (item.scu_role, item.scp_role)
-        for item in primitive.user_information
-        if isinstance(item, SCP_SCU_RoleSelectionNegotiation)
-    }
-    contexts = [
-        Context(c.context_id, str(c.abstract_syntax), str(c.transfer_syntax[0]), bool(c.as_scu))
-        for c in negotiate_as_requestor(asked, primitive.presentation_context_definition_results_list, roles)
-        if c.result == 0
-    ]
-    return contexts, _peer_pdu(primitive)
-
-
-def _read_request(body: memoryview) -> tuple[A_ASSOCIATE, str, str]:
-    if len(body) < 68:
-        raise ul.Violation("an A-ASSOCIATE-RQ that is too short", 6)
-    titles = []
-    for part in (body[4:20], body[20:36]):
-        try:
-            titles.append(bytes(part).decode("ascii").strip(" \0"))
-        except UnicodeDecodeError:
-            raise ul.Violation("an AE title that is not ASCII", 6) from None
-    return _decode(A_ASSOCIATE_RQ(), ul.ASSOCIATE_RQ, body), titles[1], titles[0]
-
-
-def _answer(primitive: A_ASSOCIATE, pdu_length: int) -> tuple[list[Context], bytes, int]:
-    asked = primitive.presentation_context_definition_list
-    roles = {
-        item.sop_class_uid: (item.scu_role, item.scp_role)
-        for item in primitive.user_information
-        if isinstance(item, SCP_SCU_RoleSelectionNegotiation)
-    }
-    results, answers = negotiate_as_acceptor(asked, supported(asked), roles)
-    contexts = [
-        Context(c.context_id, str(c.abstract_syntax), str(c.transfer_syntax[0]), bool(c.as_scu))
-        for c in results
-        if c.result == 0
-    ]
-    reply = A_ASSOCIATE()
-    reply.application_context_name = _APPLICATION_CONTEXT
-    reply.calling_ae_title, reply.called_ae_title = primitive.calling_ae_title, primitive.called_ae_title
-    reply.result, reply.result_source = 0, 1
-    reply.presentation_context_definition_results_list = results
-    reply.user_information = [*_user_information(pdu_length), *answers]
-    pdu = A_ASSOCIATE_AC()
-    pdu.from_primitive(reply)
-    return contexts, bytes(pdu.encode()), _peer_pdu(primitive)
-
-
-def _decode(pdu: A_ASSOCIATE_RQ | A_ASSOCIATE_AC, kind: int, body: memoryview) -> A_ASSOCIATE:
-    try:
-        pdu.decode(ul._HEADER.pack(kind, 0, len(body)) + bytes(body))
-        return pdu.to_primitive()
-    except Exception as error:  # noqa: BLE001  pynetdicom raises whatever its item classes meet in hostile bytes
-        raise ul.Violation(f"an association PDU that cannot be read ({type(error).__name__})", 6) from None
-
-
-def _peer_pdu(primitive: A_ASSOCIATE) -> int:
-    length = int(primitive.maximum_length_received or 0)
-    if 0 < length < 64:
-        raise ul.Violation(f"a maximum PDU length of {length}", 6)
-    return length

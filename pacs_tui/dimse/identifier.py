@@ -16,6 +16,7 @@ from pydicom.valuerep import VR, PersonName
 
 from pacs_tui.dimse.contexts import BIG_ENDIAN, DEFLATED, IMPLICIT
 from pacs_tui.dimse.dataset import LONG_VRS, Raw, Truncated, Unusual, scan, vr_of
+from pacs_tui.errors import UsageError
 from pacs_tui.model.level import Level
 from pacs_tui.model.query import Query
 from pacs_tui.model.tag import Column, Element
@@ -25,6 +26,9 @@ _TEXT_VRS = frozenset(("SH", "LO", "ST", "LT", "UC", "UT", "PN"))
 _SINGLE_VRS = frozenset(("ST", "LT", "UT", "UR"))
 _NUMBERS = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d", "SV": "q", "UV": "Q", "AT": "HH"}
 _UTF8 = "ISO_IR 192"
+_VALUE_CAP = 0xFFFE
+HEAD_CAP = 1 << 18
+"""Bytes of a data set within which its head must lie."""
 HEADER_STOP = 0x00280011
 """Columns: the last attribute of an instance that the index keeps."""
 
@@ -59,13 +63,16 @@ class Attributes(Mapping[str, str]):
 
     def raw(self) -> Raw:
         """The elements as bytes; an unreadable data set has those before the damage."""
-        if self._raw is None:
+        raw, data = self._raw, self._data
+        if raw is None:
             try:
-                self._raw = scan(self._data, self._explicit)
+                raw = scan(data, self._explicit)
             except (Unusual, struct.error, IndexError):
-                self._raw = _by_pydicom(self._data, "" if self._explicit else IMPLICIT)
+                raw = _by_pydicom(data, "" if self._explicit else IMPLICIT)
+            # in this order: another thread may be in here with us
+            self._raw = raw
             self._data = b""
-        return self._raw
+        return raw
 
     def __getitem__(self, keyword: str) -> str:
         tag = _tag(keyword)
@@ -76,10 +83,11 @@ class Attributes(Mapping[str, str]):
         return self._text(vr.decode("ascii", "replace") if vr and vr != b"UN" else vr_of(tag or 0), value)
 
     def __iter__(self) -> Iterator[str]:
-        return (keyword_for_tag(tag) or f"{tag:08X}" for tag in self.raw())
+        # Private elements and group lengths have no keyword, and so no place in a mapping of keywords.
+        return (keyword for keyword in map(keyword_for_tag, self.raw()) if keyword)
 
     def __len__(self) -> int:
-        return len(self.raw())
+        return sum(1 for _ in self)
 
     def _text(self, vr: str, value: bytes) -> str:
         number = _NUMBERS.get(vr)
@@ -175,12 +183,16 @@ def head(data: bytes | memoryview, transfer_syntax: str, complete: bool) -> Attr
 
     Truncated while too little has come and `complete` is false; damage is left to pydicom.
     """
+    waiting = not complete and len(data) < HEAD_CAP
     if transfer_syntax not in (BIG_ENDIAN, DEFLATED):
         try:
             return Attributes.of(scan(data, transfer_syntax != IMPLICIT, HEADER_STOP, complete))
+        except Truncated:
+            if waiting:
+                raise
         except (Unusual, struct.error, IndexError):
             pass
-    if not complete and len(data) < 1 << 18:
+    if waiting:
         raise Truncated
     return Attributes.of(_by_pydicom(bytes(data), transfer_syntax))
 
@@ -225,6 +237,9 @@ def encode_keys(keys: Mapping[str, str], level: Level | None, explicit: bool, ch
             elements[tag] = (vr, text.encode("ascii", "replace"))
         else:
             elements[tag] = (vr, _encode(text, vr, codecs))
+    too_long = [tag for tag, (vr, value) in elements.items() if len(value) > _VALUE_CAP]
+    if too_long and explicit:
+        raise UsageError(f"({too_long[0] >> 16:04X},{too_long[0] & 0xFFFF:04X}) is longer than an element may be.")
     return b"".join(element(tag, vr, value, explicit) for tag, (vr, value) in sorted(elements.items()))
 
 
@@ -267,6 +282,9 @@ class RowEncoder:
             else:
                 value = text.encode("utf-8")
                 plain = False
+            if len(value) > _VALUE_CAP:
+                # An explicit length has 16 bits: whole values are left out, rather than the answer.
+                value = value[: value.rfind(b"\\", 0, _VALUE_CAP)] if b"\\" in value[:_VALUE_CAP] else b""
             out.append(element(tag, vr, value, self._explicit))
         if not plain:
             out[0] = self._charset

@@ -19,6 +19,9 @@ from pacs_tui.model.node import Node
 from pacs_tui.settings import Limits, Timeouts
 
 _log = logging.getLogger(__name__)
+_WAITING = 50
+"""Connections beyond the limits that are heard out and rejected."""
+_BREAK_SECONDS = 2.0
 _LOCAL_LIMIT = (2, 3, 2)
 """A-ASSOCIATE-RJ: rejected transient, presentation-related provider, local limit exceeded (PS3.8 9.3.4)."""
 
@@ -38,6 +41,8 @@ class Listener:
         self._lock = threading.Lock()
         self._serving: dict[threading.Thread, Connection] = {}
         self._hosts: Counter[str] = Counter()
+        self._established: set[threading.Thread] = set()
+        self._subordinate: set[Connection] = set()
         self._closing = threading.Event()
 
     @property
@@ -79,10 +84,13 @@ class Listener:
                     connection.interrupt()
             left[0][0].join(min(0.1, grace))
         left = self._left()
-        for _, connection in left:
+        with self._lock:
+            connections = [connection for _, connection in left] + list(self._subordinate)
+        for connection in connections:
             connection.interrupt()
+        deadline = time.monotonic() + _BREAK_SECONDS
         for thread, _ in left:
-            thread.join(2.0)
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     def _left(self) -> list[tuple[threading.Thread, Connection]]:
         with self._lock:
@@ -99,13 +107,40 @@ class Listener:
                 _log.error("cannot accept: %s", error)
                 self._closing.wait(0.1)
                 continue
-            host = str(address[0])
-            connection = Connection(accepted, f"{host}:{address[1]}", self._limits.pdu_length)
+            try:
+                self._begin(accepted, str(address[0]), f"{address[0]}:{address[1]}")
+            except Exception:  # noqa: BLE001  whatever one caller causes, the next must be accepted
+                _log.exception("%s cannot be served", address[0])
+                accepted.close()
+
+    def _begin(self, accepted: socket.socket, host: str, who: str) -> None:
+        """Serve a connection in a thread of its own, unless there are too many."""
+        with self._lock:
+            # Association limits answer with an A-ASSOCIATE-RJ; far beyond them a caller is not worth a thread.
+            crowd = len(self._serving) >= self._limits.associations + _WAITING
+            if crowd or self._hosts[host] >= self._limits.per_host + _WAITING:
+                _log.warning("%s: too many connections: closed", who)
+                accepted.close()
+                return
+            connection = Connection(accepted, who, self._limits.pdu_length)
             thread = threading.Thread(target=self._serve, args=(connection, host), name=f"dimse-{host}", daemon=True)
-            with self._lock:
-                self._serving[thread] = connection
-                self._hosts[host] += 1
-            thread.start()
+            try:
+                thread.start()
+            except RuntimeError as error:
+                # out of threads or memory; those that end make room
+                _log.error("%s cannot be served: %s", who, error)
+                connection.close()
+                return
+            self._serving[thread] = connection
+            self._hosts[host] += 1
+
+    def _forget(self, thread: threading.Thread, host: str) -> None:
+        with self._lock:
+            self._serving.pop(thread, None)
+            self._established.discard(thread)
+            self._hosts[host] -= 1
+            if self._hosts[host] <= 0:
+                del self._hosts[host]
 
     def _serve(self, connection: Connection, host: str) -> None:
         association: Association | None = None
@@ -130,15 +165,14 @@ class Listener:
             (association or Association.unestablished(connection)).abort(0, 0)
         finally:
             connection.close()
-            with self._lock:
-                self._serving.pop(threading.current_thread(), None)
-                self._hosts[host] -= 1
-                if not self._hosts[host]:
-                    del self._hosts[host]
+            self._forget(threading.current_thread(), host)
 
     def _admit(self, calling: str, called: str, host: str) -> tuple[int, int, int] | None:
         with self._lock:
-            crowded = len(self._serving) > self._limits.associations or self._hosts[host] > self._limits.per_host
+            # Only associations count: silent connections of one host must not shut out the others.
+            crowded = len(self._established) >= self._limits.associations or self._hosts[host] > self._limits.per_host
+            if not crowded:
+                self._established.add(threading.current_thread())
         if crowded or self._closing.is_set():
             return _LOCAL_LIMIT
         reason = self._services.admit(calling, called, host)
@@ -150,9 +184,12 @@ class Listener:
     def _sub_association(self, parent: Association) -> Connect:
         def connect(node: Node, proposals: Sequence[ctx.Proposal]) -> Association:
             who = f"{node.name} ({node.address})"
-            return Association.request(
+            made = Association.request(
                 node.host, node.port, who, parent.called, node.ae_title, proposals, self._timeouts
             )
+            with self._lock:
+                self._subordinate = {one for one in self._subordinate if not one.closed} | {made.connection}
+            return made
 
         return connect
 

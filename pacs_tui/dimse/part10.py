@@ -9,7 +9,7 @@ from pathlib import Path
 from pacs_tui.dimse.dataset import LONG_VRS
 from pacs_tui.dimse.identifier import head
 from pacs_tui.errors import StorageError
-from pacs_tui.model.transfer import Held
+from pacs_tui.model.transfer import Held, is_uid
 
 _META_CAP = 1 << 16
 _HEAD_BYTES = 1 << 18
@@ -19,8 +19,8 @@ def read_held(path: Path) -> Held:
     """The instance in a Part 10 file; StorageError in a sentence when it is none."""
     meta, _ = _read(path)
     values = [meta.get(number, b"").decode("ascii", "replace").strip(" \0") for number in (0x02, 0x03, 0x10)]
-    if not all(values):
-        raise StorageError(f"{path}: its File Meta Information lacks SOP class, SOP instance or transfer syntax.")
+    if not all(map(is_uid, values)):
+        raise StorageError(f"{path}: its File Meta Information names no valid SOP class, instance and transfer syntax.")
     return Held(values[0], values[1], values[2], path)
 
 

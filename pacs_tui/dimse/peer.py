@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pacs_tui.dimse import command as cmd
 from pacs_tui.dimse import contexts as ctx
 from pacs_tui.dimse import storing
-from pacs_tui.dimse.association import Association
+from pacs_tui.dimse.association import Association, Message
 from pacs_tui.dimse.identifier import Attributes, encode_keys, encode_query
 from pacs_tui.dimse.receiving import receive_instance
 from pacs_tui.dimse.services import Incoming
@@ -21,10 +21,10 @@ from pacs_tui.model.level import Level, Root
 from pacs_tui.model.match import Match
 from pacs_tui.model.node import Echo, Node
 from pacs_tui.model.query import Query, by_uid
-from pacs_tui.model.transfer import Held, Progress, Sent, StoreRequest, Target
+from pacs_tui.model.transfer import Held, Progress, Sent, StoreRequest, Target, is_uid
 from pacs_tui.settings import Timeouts
 
-_CANCELLED = 0xFE00
+_PENDING = (0xFF00, 0xFF01)
 
 
 class Peer:
@@ -48,8 +48,7 @@ class Peer:
                 association.send(context.id, cmd.pack(
                     (cmd.AFFECTED_CLASS, ctx.VERIFICATION), (cmd.FIELD, cmd.C_ECHO_RQ),
                     (cmd.MESSAGE_ID, association.next_message_id()), (cmd.DATA_SET_TYPE, cmd.NO_DATA_SET)))  # fmt: skip
-                reply = association.receive(cancel=cancel).command
-                self._check("C-ECHO", reply, cmd.C_ECHO_RSP)
+                self._check("C-ECHO", association.receive(cancel=cancel), cmd.C_ECHO_RSP)
                 yield Echo(self.node.name, (time.perf_counter() - began) * 1000, connect)
                 connect = 0.0
 
@@ -95,10 +94,12 @@ class Peer:
         try:
             while True:
                 message = association.receive(cancel=cancel)
-                if message.data is None:
-                    done = True
-                    self._check("C-FIND", message.command, cmd.C_FIND_RSP)
+                done = message.command.get(cmd.STATUS) not in _PENDING
+                self._check("C-FIND", message, cmd.C_FIND_RSP, message_id)
+                if done:
                     return
+                if message.data is None:
+                    raise Violation("a pending C-FIND-RSP without an identifier", 2)
                 if left == 0:
                     return
                 left -= 1
@@ -133,8 +134,9 @@ class Peer:
                 except Cancelled:
                     self._cancel(association, context.id, message_id, cmd.C_MOVE_RSP)
                     raise
-                progress = self._progress("C-MOVE", message.command, message.data, cmd.C_MOVE_RSP,
-                                          context.transfer_syntax, destination=destination)  # fmt: skip
+                progress = self._progress(
+                    "C-MOVE", message, cmd.C_MOVE_RSP, message_id, context.transfer_syntax, destination=destination
+                )
                 yield progress
                 if not progress.pending:
                     return
@@ -163,12 +165,10 @@ class Peer:
                 if message is None:
                     raise Unreachable(f"{self.node.name} released the association in the middle of C-GET.", "closed")
                 if message.command.number(cmd.FIELD) == cmd.C_STORE_RQ:
-                    receive_instance(association, message, receive)
+                    receive_instance(association, message, receive, cancel)
                     continue
-                data = (
-                    b"".join(bytes(p) for p in association.data(message.context)) if message.command.has_data else None
-                )
-                progress = self._progress("C-GET", message.command, data, cmd.C_GET_RSP, context.transfer_syntax)
+                answer = Message(message.context, message.command, association.collect(message, cancel=cancel) or None)
+                progress = self._progress("C-GET", answer, cmd.C_GET_RSP, message_id, context.transfer_syntax)
                 yield progress
                 if not progress.pending:
                     return
@@ -247,15 +247,16 @@ class Peer:
             raise Refused(f"{self.node.name} does not accept {what}.", f"context:{what}")
         return context
 
-    def _check(self, service: str, command: cmd.Command, field: int, **facts: str) -> int:
-        """The status of a response; Refused for a failure."""
+    def _check(self, service: str, message: Message, field: int, message_id: int | None = None, **facts: str) -> int:
+        """The status of the response to a message; Refused for a failure, Violation for another message's response."""
+        command = message.command
         if command.number(cmd.FIELD) != field:
             raise Violation(f"a command {command.number(cmd.FIELD):04X} where {field:04X} belongs", 2)
+        if message_id is not None and command.number(cmd.RESPONDED_ID) != message_id:
+            raise Violation(f"a response to message {command.number(cmd.RESPONDED_ID)} where {message_id} was asked", 2)
         status = command.number(cmd.STATUS)
         if status in (0, 0xFF00, 0xFF01) or 0xB000 <= status <= 0xBFFF or status in (0x0001, 0x0107, 0x0116):
             return status
-        if status == _CANCELLED:
-            raise Cancelled(f"{self.node.name} cancelled the {service}.")
         comment = command.text(cmd.COMMENT)
         said = f" It says: {comment}" if comment else ""
         refused = Refused(
@@ -266,10 +267,11 @@ class Peer:
         raise refused
 
     def _progress(
-        self, service: str, command: cmd.Command, data: bytes | None, field: int, syntax: str, **facts: str
+        self, service: str, message: Message, field: int, message_id: int, syntax: str, **facts: str
     ) -> Progress:
-        status = self._check(service, command, field, **facts)
-        failed = Attributes(data, syntax).get("FailedSOPInstanceUIDList", "") if data else ""
+        status = self._check(service, message, field, message_id, **facts)
+        command = message.command
+        failed = Attributes(message.data, syntax).get("FailedSOPInstanceUIDList", "") if message.data else ""
         return Progress(
             command.number(cmd.REMAINING, 0), command.number(cmd.COMPLETED, 0), command.number(cmd.FAILED, 0),
             command.number(cmd.WARNING, 0), status, tuple(uid for uid in failed.split("\\") if uid),
@@ -277,18 +279,23 @@ class Peer:
 
     def _cancel(self, association: Association, context: int, message_id: int, field: int) -> None:
         """C-CANCEL, then read on until the final response; A-ABORT when it does not come in the grace time."""
-        if not association.open:
-            return
+        finished = not association.open
         try:
+            if finished:
+                return
             self._say_cancel(association, context, message_id)
             deadline = time.monotonic() + self._timeouts.cancel_grace
             while (left := deadline - time.monotonic()) > 0:
                 reply = association.receive(left).command
-                if reply.number(cmd.FIELD) == field and reply.number(cmd.STATUS) not in (0xFF00, 0xFF01):
+                finished = reply.number(cmd.FIELD) == field and reply.number(cmd.STATUS) not in _PENDING
+                if finished:
                     return
         except (Unreachable, Violation):
-            pass
-        association.abort()
+            finished = False
+        finally:
+            # whatever ends this early, a second Ctrl-C too, leaves responses on the line
+            if not finished:
+                association.abort()
 
     def _say_cancel(self, association: Association, context: int, message_id: int) -> None:
         command = ((cmd.FIELD, cmd.C_CANCEL_RQ), (cmd.RESPONDED_ID, message_id), (cmd.DATA_SET_TYPE, cmd.NO_DATA_SET))
@@ -307,7 +314,7 @@ class Peer:
                 found = {uid for m in self.find(query, cancel) for uid in m.get("SOPClassesInStudy").split("\\")}
         except Refused:
             return ctx.COMMON_STORAGE_CLASSES
-        return sorted(found - {""}) or ctx.COMMON_STORAGE_CLASSES
+        return sorted(filter(is_uid, found)) or ctx.COMMON_STORAGE_CLASSES
 
 
 def _encode_target(target: Target, explicit: bool) -> bytes:

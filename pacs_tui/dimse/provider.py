@@ -77,7 +77,7 @@ class Provider:
             elif field in handlers:
                 handlers[field](message)
             elif field != cmd.C_CANCEL_RQ:
-                self._collect(message)
+                self._association.collect(message)
                 self._respond(message, field | 0x8000, _UNRECOGNIZED, "this service is not offered here")
 
     def _next(self) -> Message | None:
@@ -96,9 +96,9 @@ class Provider:
         association = self._association
         context = association.contexts[message.context]
         try:
+            level, keys = self._identifier(message)
             if context.abstract_syntax not in ctx.FIND.values():
                 raise Refused("C-FIND in a context of another service", "", status=0x0122)
-            level, keys = self._identifier(message)
             root = ctx.ROOT_OF[context.abstract_syntax]
             answer = self._services.find(FindRequest(association.called, root, level, keys))
             encoder = RowEncoder(answer.columns, level, context.transfer_syntax != ctx.IMPLICIT)
@@ -212,7 +212,7 @@ class Provider:
             if tally.remaining and now - last >= _PENDING_SECONDS:
                 last = now
                 self._count(message, field, _PENDING, tally, ())
-        if status == _SUCCESS and failed:
+        if status == _SUCCESS and (failed or tally.warning):
             status = _ALL_FAILED if len(failed) == len(instances) else _SOME_FAILED
         self._count(message, field, status, tally, failed)
 
@@ -259,21 +259,10 @@ class Provider:
         seen, self._cancel_seen = self._cancel_seen, False
         return seen
 
-    def _collect(self, message: Message) -> bytes:
-        if not message.command.has_data:
-            return b""
-        parts, size = [], 0
-        for part in self._association.data(message.context):
-            size += len(part)
-            if size > 1 << 20:
-                raise Violation("an identifier of more than 1 MiB", 0)
-            parts.append(bytes(part))
-        return b"".join(parts)
-
     def _identifier(self, message: Message) -> tuple[Level, tuple[Element, ...]]:
         context = self._association.contexts[message.context]
         try:
-            return decode_request(self._collect(message), context.transfer_syntax)
+            return decode_request(self._association.collect(message), context.transfer_syntax)
         except ValueError as error:
             raise Refused(str(error), "", status=_IDENTIFIER_MISMATCH) from None
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import threading
 from collections.abc import Callable, Iterator, Mapping
 
 from pacs_tui.dimse import command as cmd
 from pacs_tui.dimse.association import Association, Message
 from pacs_tui.dimse.dataset import Truncated
-from pacs_tui.dimse.identifier import Attributes, head
+from pacs_tui.dimse.identifier import HEAD_CAP, Attributes, head
 from pacs_tui.dimse.services import Incoming
 from pacs_tui.errors import Refused
 from pacs_tui.model.transfer import StoreRequest, is_uid
@@ -21,8 +23,9 @@ _NOT_SUPPORTED = 0x0122
 
 
 def receive_instance(
-    association: Association, message: Message, begin: Callable[[StoreRequest], Incoming]
-) -> tuple[StoreRequest, int]:
+    association: Association, message: Message, begin: Callable[[StoreRequest], Incoming],
+    cancel: threading.Event | None = None,
+) -> tuple[StoreRequest, int]:  # fmt: skip
     """Stream a data set to what `begin` opens and answer; the status that was answered.
 
     Nothing is decoded but the head of the data set, and no more than a receive buffer is held. A refusal still reads
@@ -34,7 +37,9 @@ def receive_instance(
         association.calling, association.called, association.host, command.text(cmd.AFFECTED_CLASS),
         command.text(cmd.AFFECTED_INSTANCE), context.transfer_syntax, command.text(cmd.ORIGINATOR),
     )  # fmt: skip
-    status, comment = _take(association, message, request, context.abstract_syntax, begin)
+    has_data = message.command.has_data
+    reading = association.data(message.context, cancel=cancel) if has_data else iter(())
+    status, comment = _take(reading, request, context.abstract_syntax, begin)
     elements: list[tuple[int, cmd.Value]] = [
         (cmd.AFFECTED_CLASS, request.sop_class),
         (cmd.FIELD, cmd.C_STORE_RSP),
@@ -50,11 +55,10 @@ def receive_instance(
 
 
 def _take(
-    association: Association, message: Message, request: StoreRequest, abstract_syntax: str,
+    reading: Iterator[memoryview], request: StoreRequest, abstract_syntax: str,
     begin: Callable[[StoreRequest], Incoming],
 ) -> tuple[int, str]:  # fmt: skip
     incoming: Incoming | None = None
-    reading = association.data(message.context) if message.command.has_data else iter(())
     try:
         if not is_uid(request.sop_instance) or not is_uid(request.sop_class):
             raise Refused("the command names no valid SOP class and instance", "", status=_INVALID_INSTANCE)
@@ -67,7 +71,7 @@ def _take(
     except Refused as error:
         if incoming is not None:
             incoming.abort()
-        _log.warning("%s from %s refused: %s", request.sop_instance, request.calling, error)
+        _log.warning("%r from %s refused: %s", request.sop_instance[:64], request.calling, error)
         for _ in reading:
             pass
         return error.status or _FAILURE, str(error)
@@ -79,16 +83,18 @@ def _take(
 
 def _stream(reading: Iterator[memoryview], request: StoreRequest, incoming: Incoming) -> Mapping[str, str]:
     scanned: Attributes | None = None
-    kept, size = b"", 0
+    kept = bytearray()
+    size = look_at = 0
     for part in reading:
         size += len(part)
-        if scanned is None:
+        if scanned is None and len(kept) < HEAD_CAP:
             kept += part
-            try:
-                scanned = head(kept, request.transfer_syntax, False)
-            except Truncated:
-                pass
+            # Looked at again only when it has doubled: tiny fragments must not cost their square.
+            if len(kept) >= look_at:
+                look_at = 2 * len(kept)
+                with contextlib.suppress(Truncated):
+                    scanned = head(bytes(kept), request.transfer_syntax, False)
         incoming.write([part])
     if not size:
         raise Refused("an empty data set", "", status=_CANNOT_UNDERSTAND)
-    return scanned if scanned is not None else head(kept, request.transfer_syntax, True)
+    return scanned if scanned is not None else head(bytes(kept), request.transfer_syntax, size == len(kept))

@@ -14,14 +14,15 @@ import threading
 import time
 from collections.abc import Iterator
 
-from pacs_tui.errors import Unreachable
+from pacs_tui.errors import Cancelled, Unreachable
 
 ASSOCIATE_RQ, ASSOCIATE_AC, ASSOCIATE_RJ, P_DATA_TF, RELEASE_RQ, RELEASE_RP, ABORT = range(1, 8)
 
+_FIXED = frozenset((ASSOCIATE_RJ, RELEASE_RQ, RELEASE_RP, ABORT))
 _HEADER = struct.Struct(">BBI")
 _PDV = struct.Struct(">IBB")
 _P_DATA_HEADER = struct.Struct(">BBIIBB")
-_ASSOCIATE_CAP = 1 << 20
+_ASSOCIATE_CAP = 1 << 18
 _BUFFER = 1 << 18
 _SENDMSG_PARTS = 512
 _CANCEL_SLICE = 0.1
@@ -35,6 +36,11 @@ class Violation(Exception):
     def __init__(self, message: str, reason: int = 0) -> None:
         super().__init__(message)
         self.reason = reason
+
+
+def header(kind: int, length: int) -> bytes:
+    """The six bytes before every PDU's body."""
+    return _HEADER.pack(kind, 0, length)
 
 
 def p_data(context: int, control: int, data: bytes) -> bytes:
@@ -98,7 +104,7 @@ class Connection:
             raise Unreachable(f"{who} cannot be reached: {error.strerror or error}.", "tcp:unreachable") from None
 
     def send(self, chunks: list[bytes | memoryview], seconds: float) -> None:
-        """Write everything in as few system calls as the platform allows."""
+        """Write everything, in as few system calls as can be; `seconds` is how long the peer may take nothing."""
         deadline = time.monotonic() + seconds
         parts = chunks
         at = 0
@@ -106,6 +112,8 @@ class Connection:
             while at < len(parts):
                 self._socket.settimeout(max(0.001, deadline - time.monotonic()))
                 sent = self._socket.sendmsg(parts[at : at + _SENDMSG_PARTS])
+                # The limit is on silence: a slow line may take as long as it takes.
+                deadline = time.monotonic() + seconds
                 while at < len(parts) and sent >= len(parts[at]):
                     sent -= len(parts[at])
                     at += 1
@@ -120,17 +128,18 @@ class Connection:
     def read(self, seconds: float, cancel: threading.Event | None = None) -> tuple[int, memoryview] | None:
         """The next PDU as (type, body); the body is valid until the next read.
 
-        None when `cancel` is set while nothing has arrived. Unreachable on silence and on a broken line, Violation for
-        an unknown type or a length over the cap of its type.
+        None when `cancel` is set while nothing has arrived, Cancelled when it is set in the middle of a PDU: the
+        association can only be aborted then. Unreachable on silence and on a broken line, Violation for an unknown type
+        or a length over the cap of its type.
         """
         deadline = time.monotonic() + seconds
-        if self._end - self._start < 6 and not self._await_first(deadline, cancel):
+        if not self.buffered and not self._await(deadline, cancel):
             return None
-        self._need(6, deadline)
+        self._need(6, deadline, cancel)
         kind, _, length = _HEADER.unpack_from(self._buffer, self._start)
-        if length > self._cap(kind):
+        if length > self._cap(kind) or (kind in _FIXED and length != 4):
             raise Violation(f"a PDU of type {kind:#04x} with {length} bytes", 6)
-        self._need(6 + length, deadline)
+        self._need(6 + length, deadline, cancel)
         start = self._start + 6
         self._start = start + length
         return kind, self._view[start : start + length]
@@ -142,7 +151,10 @@ class Connection:
 
     def readable(self, seconds: float = 0.0) -> bool:
         """True when a read would find something: data, or the end of the line."""
-        if self.buffered or self._closed:
+        return self.buffered or self._poll(seconds)
+
+    def _poll(self, seconds: float) -> bool:
+        if self._closed:
             return True
         try:
             poll = select.poll()
@@ -156,6 +168,10 @@ class Connection:
         if not self._closed:
             self._closed = True
             self._socket.close()
+
+    @property
+    def closed(self) -> bool:
+        return self._closed
 
     def interrupt(self) -> None:
         """Wake the owner thread out of a blocking call; it then sees a broken line."""
@@ -177,25 +193,28 @@ class Connection:
             return self.pdu_length
         if kind in (ASSOCIATE_RQ, ASSOCIATE_AC):
             return _ASSOCIATE_CAP
-        if kind in (ASSOCIATE_RJ, RELEASE_RQ, RELEASE_RP, ABORT):
+        if kind in _FIXED:
             return 4
         raise Violation(f"a PDU of the unknown type {kind:#04x}", 1)
 
-    def _await_first(self, deadline: float, cancel: threading.Event | None) -> bool:
+    def _await(self, deadline: float, cancel: threading.Event | None) -> bool:
+        """Wait for bytes on the socket; False when cancelled. Reading on finds out about silence."""
         # A plain Event cannot wake a socket: only a cancellable wait is cut into slices, and only while nothing comes.
         while cancel is not None:
             if cancel.is_set():
                 return False
             left = deadline - time.monotonic()
-            if left <= 0 or self.readable(min(left, _CANCEL_SLICE)):
+            if left <= 0 or self._poll(min(left, _CANCEL_SLICE)):
                 return True
         return True
 
-    def _need(self, count: int, deadline: float) -> None:
+    def _need(self, count: int, deadline: float, cancel: threading.Event | None) -> None:
         if self._end - self._start >= count:
             return
         self._make_room(count)
         while self._end - self._start < count:
+            if not self._await(deadline, cancel):
+                raise Cancelled("Cancelled.")
             left = deadline - time.monotonic()
             if left <= 0:
                 raise Unreachable(f"{self.who} is silent: no answer in time.", "timeout:message")

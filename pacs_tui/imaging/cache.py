@@ -15,6 +15,7 @@ from pacs_tui.errors import Refused, StorageError
 from pacs_tui.model.transfer import StoreRequest, is_uid
 
 _OUT_OF_RESOURCES, _INVALID_INSTANCE, _NOT_AUTHORISED = 0xA700, 0x0117, 0x0124  # PS3.4 B.2.3, PS3.7 C.5
+_DOES_NOT_MATCH = 0xA900
 _LEFT_BEHIND = 3600.0  # seconds after which a file that was never finished belongs to a process that died
 
 
@@ -49,7 +50,9 @@ class InstanceCache:
             descriptor, name = tempfile.mkstemp(prefix="incoming-", dir=self._folder)
         except OSError as error:
             raise _refused(f"The preview cache cannot be written: {error.strerror}.", _OUT_OF_RESOURCES) from error
-        incoming = CachedInstance(self, descriptor, Path(name), self._place(request.sop_instance), self._budget)
+        incoming = CachedInstance(
+            self, descriptor, Path(name), self._place(request.sop_instance), self._budget, request
+        )
         try:
             incoming.write([request.part10_header()])
         except Refused:
@@ -85,7 +88,10 @@ class InstanceCache:
 class CachedInstance:
     """An instance on its way into the cache (an `Incoming` of dimse/services.py): nobody sees it before commit."""
 
-    def __init__(self, cache: InstanceCache, descriptor: int, temporary: Path, final: Path, most: int) -> None:
+    def __init__(
+        self, cache: InstanceCache, descriptor: int, temporary: Path, final: Path, most: int, request: StoreRequest
+    ) -> None:
+        self._request = request
         self._cache = cache
         self._file = os.fdopen(descriptor, "wb", buffering=0)
         self._temporary, self._final = temporary, final
@@ -105,7 +111,13 @@ class CachedInstance:
             raise _refused(f"The preview cache cannot be written: {error.strerror}.", _OUT_OF_RESOURCES) from error
 
     def commit(self, attributes: Mapping[str, str]) -> int:
-        """Make the file visible under its name and return success, 0x0000."""
+        """Make the file visible under its name and return success, 0x0000; Refused (A900) for another's data set."""
+        announced = {"SOPInstanceUID": self._request.sop_instance, "SOPClassUID": self._request.sop_class}
+        for keyword, uid in announced.items():
+            # under the announced name it would be shown as a picture of another patient
+            if attributes.get(keyword, "").strip(" \0") != uid:
+                self.abort()
+                raise _refused(f"{keyword} of data set and command differ.", _DOES_NOT_MATCH)
         try:
             os.fsync(self._file.fileno())
             self._file.close()

@@ -17,6 +17,8 @@ from pacs_tui.model.node import Node
 from pacs_tui.model.query import Query, by_uid
 from pacs_tui.model.transfer import Progress, StoreRequest, Target
 
+_NOT_OFFERED = (0x0122, 0x0211)
+"""SOP class not supported, unrecognized operation (PS3.7 annex C)."""
 _REMEMBERED_SERIES = 2000
 
 
@@ -137,8 +139,10 @@ class Fetcher:
             # A rejected association says nothing about C-GET, and would be rejected again.
             if last_resort or refused.code.startswith("rj:"):
                 raise
-            with self._guard:
-                self._without_get.add(peer.node.name)
+            # Other failures may pass: only a node that does not offer C-GET is not asked again.
+            if refused.code == "context:C-GET" or refused.status in _NOT_OFFERED:
+                with self._guard:
+                    self._without_get.add(peer.node.name)
             return None
 
 

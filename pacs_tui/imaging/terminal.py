@@ -11,7 +11,8 @@ import re
 import struct
 import sys
 from collections.abc import Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from pacs_tui.errors import UsageError
 from pacs_tui.model.picture import Terminal

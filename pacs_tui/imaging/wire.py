@@ -10,8 +10,9 @@ import json
 import re
 import struct
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import Any
+
+from msgspec.structs import asdict
 
 from pacs_tui.errors import PictureError
 from pacs_tui.model.picture import Canvas, Picture

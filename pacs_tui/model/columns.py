@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from pacs_tui.model import text
 from pacs_tui.model.level import Level
@@ -71,8 +72,7 @@ SOP_CLASSES: dict[str, str] = {
 """Short names of the storage SOP classes met every day (PS3.4 B.5)."""
 
 
-@dataclass(frozen=True, slots=True)
-class RowColumn:
+class RowColumn(Struct, frozen=True):
     """One column of a row: where its text comes from and the room it has."""
 
     heading: str

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from pacs_tui.model.level import Level, Root
 from pacs_tui.model.tag import Column, Element
 
 
-@dataclass(frozen=True, slots=True)
-class FindRequest:
+class FindRequest(Struct, frozen=True):
     """A C-FIND identifier, decoded (PS3.4 C.4.1.1.3); `keys` leaves out the level and the character set."""
 
     called: str
@@ -21,8 +21,7 @@ class FindRequest:
     """True where relational queries were negotiated (PS3.4 C.5.1.1)."""
 
 
-@dataclass(frozen=True, slots=True)
-class FindAnswer:
+class FindAnswer(Struct, frozen=True):
     """Rows of text in the order of `columns`; values of one attribute are joined by backslashes.
 
     A column of VR SQ takes only empty text (a zero-length sequence).

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING
 
-from pacs_tui.model.transfer import Target
+from msgspec import Struct
+
+if TYPE_CHECKING:
+    from pacs_tui.model.transfer import Target
 
 
 class JobState(Enum):
@@ -26,8 +29,7 @@ class JobState(Enum):
         return self not in (JobState.WAITING, JobState.RUNNING, JobState.VERIFYING)
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedInstance:
+class PlannedInstance(Struct, frozen=True):
     """One instance the source said it holds when the job was planned."""
 
     study_uid: str
@@ -36,8 +38,7 @@ class PlannedInstance:
     sop_class: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """What a job will do, asked from the source before anything is sent."""
 
     source: str
@@ -56,8 +57,7 @@ class Plan:
         return len({i.series_uid for i in self.instances})
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(Struct, frozen=True):
     """A job as the queue knows it now. Times are seconds since the epoch, None where not reached."""
 
     id: int
@@ -93,8 +93,7 @@ class Job:
         return max(0, self.total - self.sent) / self.rate
 
 
-@dataclass(frozen=True, slots=True)
-class JobEvent:
+class JobEvent(Struct, frozen=True):
     """One line of a job's append-only log."""
 
     time: float

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from pacs_tui.model.level import Level
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(Struct, frozen=True):
     """One row of a C-FIND answer.
 
     `values` maps DICOM keywords to decoded text (several values joined by a backslash). It may decode lazily, so a

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
+from msgspec.structs import force_setattr
 
 from pacs_tui.errors import UsageError
 
@@ -18,8 +20,7 @@ def ae_title(text: str) -> str:
     return title
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(Struct, frozen=True):
     """An application entity: where it listens, under which title, and how we call ourselves towards it."""
 
     name: str
@@ -39,9 +40,9 @@ class Node:
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
             raise UsageError(f"Node name {self.name!r}: use 1 to 32 letters, digits, '_', '-' or '.'.")
-        object.__setattr__(self, "ae_title", ae_title(self.ae_title))
+        force_setattr(self, "ae_title", ae_title(self.ae_title))
         if self.calling:
-            object.__setattr__(self, "calling", ae_title(self.calling))
+            force_setattr(self, "calling", ae_title(self.calling))
         if not 1 <= self.port <= 65535:
             raise UsageError(f"Node {self.name}: port {self.port} is not between 1 and 65535.")
         if not self.host or not all("!" <= c <= "~" for c in self.host):
@@ -55,8 +56,7 @@ class Node:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-@dataclass(frozen=True, slots=True)
-class Echo:
+class Echo(Struct, frozen=True):
     """The answer to one C-ECHO."""
 
     node: str

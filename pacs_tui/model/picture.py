@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Terminal:
+class Terminal(Struct, frozen=True):
     """What the terminal can draw, found by one probe before the app starts (imaging/terminal.py)."""
 
     name: str = ""
@@ -21,8 +20,7 @@ class Terminal:
     """kitty where pixels can be placed, else cells."""
 
 
-@dataclass(frozen=True, slots=True)
-class Canvas:
+class Canvas(Struct, frozen=True):
     """The room a picture has to fill."""
 
     columns: int
@@ -34,8 +32,7 @@ class Canvas:
     graphics: str
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
+class Picture(Struct, frozen=True):
     """One frame, drawn for one canvas.
 
     Cells are `rows` strings of `columns` glyphs with one foreground and one background colour each, as 3 bytes R G B

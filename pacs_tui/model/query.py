@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
+
+from msgspec import Struct
 
 from pacs_tui.errors import QueryError
 from pacs_tui.model.level import Level, Root
@@ -75,8 +76,7 @@ _PROOF_KEYS: dict[Level, tuple[str, ...]] = {
 """What planning and verification need besides the unique keys."""
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(Struct, frozen=True):
     """The identifier of one C-FIND, by keyword (PS3.4 C.4.1.1.3); level and character set are added when it is sent.
 
     A key with an empty value matches everything and asks for the attribute to be returned.

@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date
 from difflib import get_close_matches
+
+from msgspec import Struct
 
 from pacs_tui.errors import QueryError
 from pacs_tui.model.text import printable
@@ -19,8 +20,7 @@ from pacs_tui.model.transfer import is_uid
 from pacs_tui.model.typed_dates import DATE_FORMS, TIME_FORMS, date_range, time_range
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(Struct, frozen=True):
     """One field of the language, for the parser, the form and the help text."""
 
     name: str
@@ -56,8 +56,7 @@ _SEXES = {"f": "F", "female": "F", "m": "M", "male": "M", "o": "O", "other": "O"
 _MODALITY = re.compile(r"[A-Z0-9_*?]{1,16}")
 
 
-@dataclass(frozen=True, slots=True)
-class _Word:
+class _Word(Struct, frozen=True):
     """One word of the line; `field` is empty for a free word."""
 
     field: str

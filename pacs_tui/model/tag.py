@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Element:
+class Element(Struct, frozen=True):
     """One attribute of an identifier: tag as 0xGGGGEEEE, its VR, its decoded text; items where it is a sequence."""
 
     tag: int
@@ -15,8 +14,7 @@ class Element:
     items: tuple[tuple[Element, ...], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(Struct, frozen=True):
     """One attribute of every row of an answer."""
 
     tag: int

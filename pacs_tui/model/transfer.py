@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from pacs_tui.errors import UsageError
 from pacs_tui.model.level import Level, Root
@@ -18,8 +19,7 @@ def is_uid(text: str) -> bool:
     return 0 < len(text) <= 64 and text.isascii() and all(part.isdigit() for part in text.split("."))
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """What to retrieve: a patient, a study, a series, or some instances of one series (PS3.4 C.4.2.1.4)."""
 
     level: Level
@@ -39,8 +39,7 @@ class Target:
         return Root.PATIENT if self.level is Level.PATIENT else Root.STUDY
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(Struct, frozen=True):
     """Sub-operations of a C-MOVE or C-GET as the peer last counted them (PS3.7 9.1.4)."""
 
     remaining: int
@@ -57,8 +56,7 @@ class Progress:
         return self.status in (0xFF00, 0xFF01)
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(Struct, frozen=True):
     """One instance answered by the receiving peer."""
 
     sop_instance: str
@@ -71,8 +69,7 @@ class Sent:
         return self.status == 0 or 0xB000 <= self.status <= 0xBFFF
 
 
-@dataclass(frozen=True, slots=True)
-class StoreRequest:
+class StoreRequest(Struct, frozen=True):
     """A C-STORE-RQ that has arrived, before its data set (PS3.7 9.1.1)."""
 
     calling: str
@@ -93,8 +90,7 @@ class StoreRequest:
         return bytes(128) + b"DICM" + struct.pack("<HH2sHI", 2, 0, b"UL", 4, len(body)) + body
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(Struct, frozen=True):
     """An instance an archive holds: a Part 10 file and what its File Meta Information says."""
 
     sop_class: str

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
-from textual.app import SystemCommand
+from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.events import Event, Key
 from textual.screen import Screen
@@ -54,8 +54,10 @@ class PacsApp(GraphicsApp[None]):
         self.roster = Roster(self, self.background, station)
         self.jobs = JobBoard(self, self.background, station)
         self._on_first_paint = on_first_paint
+        # not by assignment, whose watcher has every style parsed once more before the first paint
         self.register_theme(theme)
-        self.theme = theme.name
+        self.set_reactive(App.theme, theme.name)
+        self.stylesheet.set_variables(self.get_css_variables())
 
     def get_default_screen(self) -> Console:
         return Console()

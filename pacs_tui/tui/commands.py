@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from pacs_tui.errors import UsageError
 
@@ -12,8 +13,7 @@ if TYPE_CHECKING:
     from pacs_tui.tui.screens.console import Console
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(Struct, frozen=True):
     """A word and what it does with the words behind it."""
 
     name: str

@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from datetime import date
 from itertools import count
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from pacs_tui.errors import Cancelled, PacsError, QueryError
 from pacs_tui.model.match import Match
-from pacs_tui.model.query import Query, children, parse
 from pacs_tui.tui.background import Background, Request
 from pacs_tui.tui.tree import ResultTree, Row
 
 if TYPE_CHECKING:
     from threading import Event
 
+    from pacs_tui.model.query import Query
     from pacs_tui.station import Station
 
 _LANE = "find"
 _ARRANGE = "arrange"
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """The query on the screen and how far it has come."""
 
     node: str = ""
@@ -40,6 +41,13 @@ class Asked:
     more: bool = False
     """True where the peer has more than the limit."""
     error: PacsError | None = None
+
+
+def understood(line: str, limit: int | None = None) -> Query:
+    """The query a typed line means today. Raises QueryError; the language is loaded when it is first spoken."""
+    from pacs_tui.model.query import parse
+
+    return parse(line, date.today(), limit)
 
 
 class Finder:
@@ -58,7 +66,7 @@ class Finder:
     def start(self, node: str, line: str) -> None:
         """Asks `node` the line, up to the limit of the settings. Raises QueryError for what cannot be read."""
         limit = self._station.settings.query_limit
-        query = parse(line, date.today(), limit)
+        query = understood(line, limit)
         self._drop()
         self._background.stop(_ARRANGE)
         self.tree.clear()
@@ -68,7 +76,7 @@ class Finder:
         """Asks again without a limit; rows that are here already stay where they are. False if nothing is left."""
         if not self.asked.more:
             return False
-        self._ask(self.asked.node, self.asked.line, parse(self.asked.line, date.today()), None)
+        self._ask(self.asked.node, self.asked.line, understood(self.asked.line), None)
         return True
 
     def cancel(self) -> bool:
@@ -90,6 +98,8 @@ class Finder:
         if row.level.below is None or row.state == "loading":
             return
         if row.state != "loaded":
+            from pacs_tui.model.query import children
+
             try:
                 self._ask_children(row, children(row.path))
             except QueryError as error:
@@ -147,7 +157,7 @@ class Finder:
         self._note(phase=phase, seconds=monotonic() - self._began, error=error)
 
     def _note(self, **changes: object) -> None:
-        self.asked = replace(self.asked, **changes)  # type: ignore[arg-type]  # names of its own fields
+        self.asked = replace(self.asked, **changes)
         self._changed()
 
     def _ask_children(self, row: Row, query: Query) -> None:

@@ -11,10 +11,11 @@ import os
 import re
 import struct
 import sys
-from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any, TypeVar
 
+from msgspec import Struct
+from msgspec.structs import replace
 from rich.console import Console, RenderableType
 from textual import events
 from textual._compositor import CompositorUpdate
@@ -83,8 +84,7 @@ class _Frame(CompositorUpdate):
         return self._frame.render_segments(console) + self._overlay.commands()
 
 
-@dataclass(slots=True)
-class _Layer:
+class _Layer(Struct):
     """What the terminal has of one view: its image's id, the picture it was sent, where that is placed."""
 
     id: int

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
 from textual.app import App
 from textual.signal import Signal
 
@@ -21,13 +21,12 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class JobsNow:
+class JobsNow(Struct, frozen=True):
     """The queue as it was last read."""
 
     jobs: tuple[Job, ...] = ()
     """Newest first."""
-    counts: Mapping[JobState, int] = field(default_factory=dict)
+    counts: Mapping[JobState, int] = {}
     error: str = ""
     """Why it could not be read, empty when it was."""
 
@@ -35,8 +34,7 @@ class JobsNow:
         return next((job for job in self.jobs if job.id == number), None)
 
 
-@dataclass(frozen=True, slots=True)
-class JobStory:
+class JobStory(Struct, frozen=True):
     """Everything the queue tells about one job."""
 
     job: Job

@@ -11,9 +11,7 @@ from textual.widget import Widget
 from pacs_tui.errors import PacsError, UsageError
 from pacs_tui.model.level import Level
 from pacs_tui.model.picture import Canvas, Picture
-from pacs_tui.model.transfer import Target
 from pacs_tui.tui.background import Background
-from pacs_tui.tui.targets import target
 from pacs_tui.tui.tree import Row
 
 if TYPE_CHECKING:
@@ -68,9 +66,11 @@ class Previewer:
     def _fetch(self) -> None:
         if self._wanted is None:
             return
+        from pacs_tui.tui.targets import target
+
         row, canvas = self._wanted
         try:
-            wanted: Target = target(row)
+            wanted = target(row)
         except UsageError as error:
             self._failed(row, error)
             return

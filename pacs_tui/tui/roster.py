@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+from msgspec.structs import replace
 from textual.app import App
 from textual.screen import ModalScreen
 from textual.signal import Signal
@@ -26,8 +27,7 @@ _NODE = "node"
 _DESTINATION = "destination"
 
 
-@dataclass(frozen=True, slots=True)
-class NodeState:
+class NodeState(Struct, frozen=True):
     """A node and what its last echo brought."""
 
     node: Node
@@ -144,7 +144,7 @@ class Roster:
 
     def _tick(self) -> None:
         """Echoes the node that has waited longest, while somebody is looking."""
-        if not self._app.app_focus or isinstance(self._app.screen, ModalScreen):
+        if not (self._app.app_focus and self._app.screen_stack) or isinstance(self._app.screen, ModalScreen):
             return
         now = monotonic()
         due = [state.name for state in self.states if not state.asking and self._due.get(state.name, 0.0) <= now]

@@ -6,9 +6,9 @@ Only this file knows how rows hang together; it draws nothing and asks nobody.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 
-from pacs_tui.model import columns, text
+from msgspec import Struct
+
 from pacs_tui.model.level import Level
 from pacs_tui.model.match import Match
 
@@ -21,15 +21,14 @@ LARGE = 5_000
 Key = tuple[str, ...]
 
 
-@dataclass(eq=False, slots=True)
-class Row:
+class Row(Struct, eq=False):
     """One match in the tree."""
 
     match: Match
     key: Key
     """What it is known by, from the patient down: the same entity has the same key in every answer."""
     parent: Row | None
-    children: list[Row] = field(default_factory=list)
+    children: list[Row] = []
     expanded: bool = False
     state: str = "unasked"
     """unasked, loading, loaded or failed: where its children stand."""
@@ -306,6 +305,8 @@ def _all_below(row: Row) -> Iterator[Row]:
 
 def _words(row: Row) -> str:
     if not row.words:
+        from pacs_tui.model import columns, text
+
         row.words = " ".join((*columns.cells(row.match, units=False), text.printable(row.match.uid))).lower()
     return row.words
 

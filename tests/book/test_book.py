@@ -7,10 +7,10 @@ import os
 import subprocess
 import sys
 import threading
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from pacs_tui.book import storage
 from pacs_tui.book.book import Book

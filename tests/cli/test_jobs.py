@@ -8,12 +8,12 @@ import json
 import os
 import signal
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any, cast
 
 import pytest
+from msgspec.structs import replace
 
 from pacs_tui.cli import jobs, worker
 from pacs_tui.cli.output import Output

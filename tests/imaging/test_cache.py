@@ -22,10 +22,14 @@ def request(uid: str, syntax: str = LITTLE) -> StoreRequest:
     return StoreRequest("PEER", "PACSTUI", "127.0.0.1", CT_CLASS, uid, syntax)
 
 
+def header(uid: str) -> dict[str, str]:
+    return {"SOPInstanceUID": uid, "SOPClassUID": CT_CLASS}
+
+
 def put(cache: InstanceCache, uid: str, size: int = 1000) -> Path:
     incoming = cache.receive(request(uid), {uid})
     incoming.write([bytes(size)])
-    assert incoming.commit({}) == 0
+    assert incoming.commit(header(uid)) == 0
     path = cache.path(uid)
     assert path is not None
     return path
@@ -45,7 +49,7 @@ def test_a_received_instance_is_a_part10_file(cache: InstanceCache) -> None:
     incoming.write([memoryview(body)[:1000], body[1000:2000]])
     incoming.write([body[2000:]])
     assert cache.path(uid) is None
-    assert incoming.commit({}) == 0
+    assert incoming.commit(header(uid)) == 0
     path = cache.path(uid)
     assert path is not None
     again = dcmread(path)
@@ -53,6 +57,17 @@ def test_a_received_instance_is_a_part10_file(cache: InstanceCache) -> None:
     assert again.PixelData == dataset.PixelData
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def test_a_data_set_of_another_instance_is_refused(cache: InstanceCache, tmp_path: Path) -> None:
+    """Under the announced UID it would be shown as this patient's picture."""
+    incoming = cache.receive(request("1.2.3"), {"1.2.3"})
+    incoming.write([b"some"])
+    with pytest.raises(Refused) as caught:
+        incoming.commit(header("9.9.9"))
+    assert caught.value.status == 0xA900
+    assert cache.path("1.2.3") is None
+    assert list((tmp_path / "previews").iterdir()) == []
 
 
 def test_abort_leaves_nothing(cache: InstanceCache, tmp_path: Path) -> None:

@@ -6,10 +6,10 @@ import base64
 import re
 import warnings
 import zlib
-from dataclasses import replace
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from pacs_tui.errors import PictureError
 from pacs_tui.imaging import draw, wire
@@ -100,12 +100,12 @@ def test_kitty_gets_small_images_small() -> None:
 )
 def test_impossible_canvases_are_refused(change: dict[str, object]) -> None:
     with pytest.raises(PictureError):
-        draw.check(replace(CANVAS, **change))  # type: ignore[arg-type]
+        draw.check(replace(CANVAS, **change))
 
 
 def _answer(**change: object) -> tuple[wire.Head, bytes]:
     picture = draw.draw(Frame(_white(8, 8), 1.0, "W 1 L 2"), CANVAS)
-    data = wire.pack_picture(replace(picture, **change))  # type: ignore[arg-type]
+    data = wire.pack_picture(replace(picture, **change))
     position = 0
 
     def read(count: int) -> bytes:

@@ -69,7 +69,7 @@ class ScriptedNode:
         yield Progress(1, 0, 0, 0, 0xFF00)
         incoming = receive(StoreRequest("CT", "PACSTUI", "127.0.0.1", "1.2.840.10008.5.1.4.1.1.2", uid, "1.2.840.1"))
         incoming.write([b"data set of " + uid.encode()])
-        incoming.commit({})
+        incoming.commit({"SOPInstanceUID": uid, "SOPClassUID": "1.2.840.10008.5.1.4.1.1.2"})
         yield Progress(0, 1, 0, 0, 0)
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from pacs_tui.errors import Cancelled, PictureError
 from pacs_tui.imaging.decoder import Decoder

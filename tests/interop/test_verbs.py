@@ -205,6 +205,43 @@ def test_a_worker_killed_is_replaced_and_the_job_ends_verified(served: Served, t
         end_worker(served)
 
 
+def test_move_sees_to_another_worker_when_its_own_is_killed(served: Served, tmp_path: Path) -> None:
+    served_series(served, tmp_path, 300)
+    config = served.home / "config.toml"
+    config.write_text("lease_seconds = 2.0\n" + config.read_text())
+    moving = subprocess.Popen(
+        [sys.executable, "-m", "pacs_tui", "move", "IMAGECTN", "ORTHO1", "--study", SERIES_STUDY, "--json"],
+        env=served.environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        deadline = time.monotonic() + 30
+        while (pid := alive(served.home / "state")) is None and time.monotonic() < deadline:
+            os.sched_yield()
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        out, said = moving.communicate(timeout=60)
+        assert moving.returncode == 0, said
+        assert "started another" in said
+        assert (records(out)[-1]["state"], records(out)[-1]["verified"]) == ("verified", 300)
+    finally:
+        moving.kill()
+        end_worker(served)
+
+
+def test_a_disk_that_takes_no_more_is_our_own_trouble(filled: Served, tmp_path: Path) -> None:
+    """A limit on the size of files stands in for the full disk: the kernel refuses the write all the same."""
+    code = "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000)); "
+    code += "from pacs_tui.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "get", "IMAGECTN", "--study", study_uid(), "--to", str(tmp_path / "out")],
+        env=filled.environ, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert done.returncode == Exit.ERROR
+    assert "cannot be written" in done.stderr
+    assert "--to" in done.stderr
+    assert list((tmp_path / "out").iterdir()) == []
+
+
 SERIES_STUDY = "1.2.826.0.1.3680043.8.498.99"
 
 

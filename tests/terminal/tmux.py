@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import count
 
 import pytest
 
@@ -16,6 +17,7 @@ from tests.interop.foreign import program
 
 _PATIENCE = 30.0
 _LOOK = 0.05
+_numbers = count(1)
 _COLOUR = re.compile(r"\x1b\[([0-9;]*)m")
 
 
@@ -70,7 +72,8 @@ class Screen:
 @contextmanager
 def terminal(columns: int, rows: int, command: list[str], environ: Mapping[str, str]) -> Iterator[Screen]:
     """Run a command in a fresh terminal; what it leaves behind is printed as EXIT:<code>."""
-    screen = Screen(f"pacs{os.getpid()}x{columns}", program("tmux"))
+    # a server of its own: the one before may still be leaving
+    screen = Screen(f"pacs{os.getpid()}x{next(_numbers)}", program("tmux"))
     settings = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "TEXTUAL_ANIMATIONS": "none", **environ}
     options = [word for pair in settings.items() for word in ("-e", "=".join(pair))]
     line = f"{shlex.join(command)}; echo EXIT:$?; exec cat"

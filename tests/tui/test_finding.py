@@ -7,6 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from textual.events import Key
+from textual.widgets import Input
 
 from pacs_tui.model.level import Level
 from tests.fakes import HOSPITAL, FakeStation, FakeStudy, Script
@@ -305,3 +307,13 @@ async def test_leaving_ends_every_thread() -> None:
         await p.press("q")
     names = [thread.name for thread in threading.enumerate() if "#" in thread.name]
     assert names == []
+
+
+async def test_what_is_typed_right_behind_a_choice_of_node_lands_in_the_prompt() -> None:
+    async with play() as p:
+        for key in "1fmei":
+            # pasted: nothing waits for the key before
+            p.app.post_message(Key(key, key))
+        await p.until(lambda: p.console.query(Input) and p.console.query_one(Input).value == "mei")
+        assert isinstance(p.app.focused, Input)
+        assert p.said() == []

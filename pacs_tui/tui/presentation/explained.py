@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pacs_tui.errors import NetworkError, PacsError
-from pacs_tui.explain import explain
 from pacs_tui.tui.presentation.line import Line, span
 
 
 def explained(code: str, facts: Mapping[str, str]) -> list[Line]:
     """What happened, why, what to do and what to ask, each under its heading."""
+    # the tables of explanations are not read before something has failed
+    from pacs_tui.explain import explain
+
     found = explain(code, facts)
     parts = (
         ("What happened", found.happened),

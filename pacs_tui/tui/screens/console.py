@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from datetime import date
 from typing import ClassVar
 
 from textual import on
@@ -13,15 +12,9 @@ from textual.containers import Container
 from textual.events import DescendantFocus
 
 from pacs_tui.errors import PacsError, QueryError
-from pacs_tui.model.query import parse
-from pacs_tui.tui import commands, targets
-from pacs_tui.tui.finder import Finder
+from pacs_tui.tui.finder import Finder, understood
 from pacs_tui.tui.job_board import JobsNow
-from pacs_tui.tui.presentation.details import row_details
-from pacs_tui.tui.presentation.explained import failure
-from pacs_tui.tui.presentation.jobs import job_details
 from pacs_tui.tui.presentation.line import Line
-from pacs_tui.tui.presentation.nodes import node_details
 from pacs_tui.tui.previewer import Previewer, has_picture
 from pacs_tui.tui.roster import Roster
 from pacs_tui.tui.screens.moving import Moving
@@ -82,7 +75,6 @@ class Console(Moving):
             yield Details(id="details")
             yield JobList(id="jobs")
             yield Preview(id="preview")
-        yield Prompt()
         yield KeyBar()
 
     @property
@@ -178,14 +170,11 @@ class Console(Moving):
         self.query_one(Details).show(self._about())
 
     def _about(self) -> list[Line]:
-        pacs = self.pacs
         if isinstance(self.about, NodeList):
-            return node_details(self.about.state, pacs.station.settings.ae_title) if self.about.state else []
+            return self.about.details(self.pacs.station.settings.ae_title)
         if isinstance(self.about, JobList):
-            return job_details(self.about.job) if self.about.job else []
-        asked, row = self.finder.asked, self.results.row
-        trouble = failure(asked.error) if asked.phase == "failed" and asked.error is not None else []
-        return [*trouble, *([()] if trouble and row else []), *(row_details(row) if row else [])]
+            return self.about.details()
+        return self.results.details()
 
     # ------------------------------------------------------------------ reasons
 
@@ -209,16 +198,16 @@ class Console(Moving):
 
     # ------------------------------------------------------------------ keys
 
-    def action_find(self) -> None:
+    async def action_find(self) -> None:
         if not self.refused("find"):
-            self.query_one(Prompt).open(FIND, self.finder.asked.line, self.queries)
+            (await self._prompt()).open(FIND, self.finder.asked.line, self.queries)
 
-    def action_filter(self) -> None:
+    async def action_filter(self) -> None:
         if not self.refused("filter"):
-            self.query_one(Prompt).open(FILTER, self.results.found.filter)
+            (await self._prompt()).open(FILTER, self.results.found.filter)
 
-    def action_command(self) -> None:
-        self.query_one(Prompt).open(COMMAND)
+    async def action_command(self) -> None:
+        (await self._prompt()).open(COMMAND)
 
     def action_sort(self) -> None:
         if not self.refused("sort"):
@@ -241,14 +230,14 @@ class Console(Moving):
     def action_view(self) -> None:
         """The preview as large as the screen allows, below a few rows; and back."""
         self.toggle_class("-view")
-        self.results.focus()
+        self.set_focus(self.results)
 
     def action_details(self) -> None:
         if self.refused("details"):
             return
         self.toggle_class("-details")
         if self.focused is not None and not self.focused.display:
-            self.results.focus()
+            self.set_focus(self.results)
 
     def action_jobs(self) -> None:
         from pacs_tui.tui.screens.jobs import JobsScreen
@@ -263,12 +252,16 @@ class Console(Moving):
 
     def action_copy_uid(self) -> None:
         if not self.refused("copy_uid"):
+            from pacs_tui.tui import targets
+
             rows = self.results.found.chosen(self.results.row)
             self.copy("\n".join(row.match.uid for row in rows), f"UID of {targets.counted(rows)} copied")
 
     def action_copy_command(self) -> None:
         if self.refused("copy_command"):
             return
+        from pacs_tui.tui import targets
+
         tree, row = self.results.found, self.results.row
         if not tree.marks and row is not None and row.parent is None:
             command = targets.find_command(self.finder.asked.node, self.finder.asked.line)
@@ -315,12 +308,12 @@ class Console(Moving):
             self.say(f"There is no node {name}.", "warning")
             return
         self.pacs.roster.choose(name)
-        self.results.focus()
+        self.set_focus(self.results)
 
     def find(self, line: str) -> None:
         """Asks the chosen node. Raises QueryError for what cannot be read."""
         self.finder.start(self.pacs.roster.current, line)
-        self.results.focus()
+        self.set_focus(self.results)
 
     def remember(self, line: str) -> None:
         """Keeps a line among the saved queries."""
@@ -332,6 +325,14 @@ class Console(Moving):
 
     # ------------------------------------------------------------------ the prompt
 
+    async def _prompt(self) -> Prompt:
+        """The prompt, made when something is first typed: it is never on the first screen."""
+        for prompt in self.query(Prompt):
+            return prompt
+        prompt = Prompt()
+        await self.mount(prompt, before=self.query_one(KeyBar))
+        return prompt
+
     @on(Prompt.Edited)
     def _prompt_edited(self, event: Prompt.Edited) -> None:
         prompt = self.query_one(Prompt)
@@ -339,6 +340,8 @@ class Console(Moving):
             self.results.set_filter(event.text)
             prompt.hint(f"{len(self.results.found.visible)} rows   Enter keeps it, Esc clears it")
         elif event.kind is COMMAND:
+            from pacs_tui.tui import commands
+
             prompt.hint(commands.hint(event.text))
         else:
             prompt.hint(*self._understood(event.text))
@@ -348,7 +351,7 @@ class Console(Moving):
         if not line.strip():
             return f"Enter asks {node} for everything   ↑ earlier queries   ? in the console lists the fields", "dim"
         try:
-            return f"{node} is asked: {parse(line, date.today()).sent}", "dim"
+            return f"{node} is asked: {understood(line).sent}", "dim"
         except QueryError as error:
             return str(error), "warn"
 
@@ -360,16 +363,18 @@ class Console(Moving):
                 self.find(event.text)
                 self.remember(event.text)
             elif event.kind is COMMAND and event.text:
+                from pacs_tui.tui import commands
+
                 commands.run(self, event.text)
         except PacsError as error:
             prompt.hint(str(error), "bad")
             return
         prompt.close()
         if self.app.screen is self and not prompt.display:
-            self.results.focus()
+            self.set_focus(self.results)
 
     @on(Prompt.Closed)
     def _prompt_closed(self, event: Prompt.Closed) -> None:
         if event.kind is FILTER:
             self.results.set_filter("")
-        self.results.focus()
+        self.set_focus(self.results)

@@ -7,7 +7,6 @@ from threading import Event
 
 from pacs_tui.errors import PacsError, UsageError
 from pacs_tui.model.job import Job, Plan
-from pacs_tui.tui import targets
 from pacs_tui.tui.screens.view import View
 from pacs_tui.tui.widgets.results import Results
 
@@ -35,6 +34,7 @@ class Moving(View):
             self._open(self.pacs.roster.destination)
 
     def _open(self, destination: str) -> None:
+        from pacs_tui.tui import targets
         from pacs_tui.tui.dialogs.move import MoveDialog
 
         results = self.query_one(Results)

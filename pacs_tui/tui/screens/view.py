@@ -25,6 +25,12 @@ class View(Screen[None]):
     FINDS: ClassVar[bool] = False
     """True where queries and commands can be typed."""
 
+    def on_mount(self) -> None:
+        """Takes the classes of its size before it is laid out, not after it was painted without them."""
+        sides = (self.HORIZONTAL_BREAKPOINTS, self.app.size.width), (self.VERTICAL_BREAKPOINTS, self.app.size.height)
+        for breakpoints, cells in sides:
+            self.add_class([name for least, name in breakpoints if least <= cells][-1], update=False)
+
     @property
     def pacs(self) -> PacsApp:
         """The app, by its own type."""

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from pacs_tui.model.job import Job
 from pacs_tui.tui.job_board import JobsNow
-from pacs_tui.tui.presentation.jobs import job_line
 from pacs_tui.tui.presentation.line import Line, span
 from pacs_tui.tui.widgets.virtual_list import VirtualList
 
@@ -39,7 +38,17 @@ class JobList(VirtualList):
         """The job under the cursor."""
         return self._now.jobs[self.cursor] if self.cursor < len(self._now.jobs) else None
 
+    def details(self) -> list[Line]:
+        """Everything about the job under the cursor."""
+        if self.job is None:
+            return []
+        from pacs_tui.tui.presentation.jobs import job_details
+
+        return job_details(self.job)
+
     def line(self, index: int, cells: int) -> Line:
+        from pacs_tui.tui.presentation.jobs import job_line
+
         return job_line(self._now.jobs[index], cells)
 
     def empty(self) -> Sequence[Line]:

@@ -8,7 +8,6 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 
 from pacs_tui.tui.presentation.line import Line
-from pacs_tui.tui.presentation.nodes import node_line
 from pacs_tui.tui.roster import NodeState, Roster
 from pacs_tui.tui.widgets.virtual_list import VirtualList
 
@@ -37,7 +36,17 @@ class NodeList(VirtualList):
         """The node under the cursor."""
         return self._states[self.cursor] if self.cursor < len(self._states) else None
 
+    def details(self, ae_title: str) -> list[Line]:
+        """Everything about the node under the cursor; `ae_title` is what we call ourselves."""
+        if self.state is None:
+            return []
+        from pacs_tui.tui.presentation.nodes import node_details
+
+        return node_details(self.state, ae_title)
+
     def line(self, index: int, cells: int) -> Line:
+        from pacs_tui.tui.presentation.nodes import node_line
+
         state = self._states[index]
         return node_line(state, index + 1, state.name == self._current, cells)
 

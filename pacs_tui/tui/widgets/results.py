@@ -11,7 +11,6 @@ from textual.message import Message
 from pacs_tui.tui.finder import Asked
 from pacs_tui.tui.presentation import titles
 from pacs_tui.tui.presentation.line import Line, content
-from pacs_tui.tui.presentation.rows import tree_line
 from pacs_tui.tui.tree import ResultTree, Row
 from pacs_tui.tui.widgets.virtual_list import VirtualList
 
@@ -90,7 +89,22 @@ class Results(VirtualList):
         self._row = self.row
         super().watch_cursor(old, new)
 
+    def details(self) -> list[Line]:
+        """Why the query failed, if it did, and everything about the row under the cursor."""
+        lines: list[Line] = []
+        if self._asked.phase == "failed" and self._asked.error is not None:
+            from pacs_tui.tui.presentation.explained import failure
+
+            lines += [*failure(self._asked.error), *([()] if self.row else [])]
+        if self.row is not None:
+            from pacs_tui.tui.presentation.details import row_details
+
+            lines += row_details(self.row)
+        return lines
+
     def line(self, index: int, cells: int) -> Line:
+        from pacs_tui.tui.presentation.rows import tree_line
+
         row = self.found.visible[index]
         return tree_line(row, row.key in self.found.marks, cells)
 

@@ -20,7 +20,10 @@ from pacs_tui.tui.presentation.line import ROLES, Line, fit
 
 
 class VirtualList(ScrollView, can_focus=True):
-    """Rows drawn with the line API. Subclasses say how many there are (`set_length`) and what each shows (`line`)."""
+    """Rows drawn with the line API. Subclasses say how many there are (`set_length`) and what each shows (`line`).
+
+    What draws a row is imported with the first row: the console's first paint has none.
+    """
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"virtual-list--cursor"}
     BINDINGS: ClassVar[list[BindingType]] = [
