@@ -44,7 +44,7 @@ def run(args: argparse.Namespace, station: Station, output: Output) -> Exit:
     job = station.queue.enqueue(plan)
     output.say(
         f"Job {job.id}: {plan.source} -> {plan.destination}, "
-        f"{plan.studies} studies, {plan.series} series, {job.total} instances."
+        f"{_many(plan.studies, 'study', 'studies')}, {plan.series} series, {_many(job.total, 'instance', 'instances')}."
     )
     station.launch_worker()
     if args.detach:
@@ -57,6 +57,10 @@ def run(args: argparse.Namespace, station: Station, output: Output) -> Exit:
         raise
     show(ended, station, output)
     return CODES.get(ended.state, _failed(ended))
+
+
+def _many(count: int, one: str, more: str) -> str:
+    return f"{count} {one if count == 1 else more}"
 
 
 def follow(job: Job, station: Station, output: Output) -> Job:

@@ -63,7 +63,10 @@ def judge(job: Job, route: Route, seen: int, claims: Claims, unasked: NetworkErr
     facts = route.facts | {"held": str(seen), "total": str(job.total)}
     short = JobState.PARTIAL if seen else JobState.FAILED
     if claims.error is not None:
-        return Outcome(short, _reason(job, seen, str(claims.error)), claims.error.code, facts | claims.error.facts)
+        said = str(claims.error)
+        if unasked is not None:
+            said += f" {job.destination} cannot be asked since, so more may be there than was seen."
+        return Outcome(short, _reason(job, seen, said), claims.error.code, facts | claims.error.facts)
     if claims.failed:
         said = f"{job.source} counted {claims.failed} as failed"
         if unasked is not None:
@@ -79,4 +82,4 @@ def judge(job: Job, route: Route, seen: int, claims: Claims, unasked: NetworkErr
 
 
 def _reason(job: Job, seen: int, why: str) -> str:
-    return f"{seen} of {job.total} are there; {why}" if seen else why
+    return f"{seen} of {job.total} were seen there; {why}" if seen else why

@@ -83,12 +83,21 @@ class PacsApp(GraphicsApp[None]):
         Textual lets a key bubble up from the focus, and the next one overtakes it: typed fast, `f` and a name would
         run the commands that the letters of the name stand for.
         """
-        if isinstance(event, Key) and not event.is_forwarded and not isinstance(self.focused, Input):
-            active = self.screen.active_bindings.get(event.key)
-            if active is not None and active.enabled:
-                await self.run_action(active.binding.action, active.node)
-                return
+        if isinstance(event, Key) and not event.is_forwarded and await self._acted(event):
+            return
         await super().on_event(event)
+
+    async def _acted(self, key: Key) -> bool:
+        """True where a key was typed into the line that has the focus, or has done what it is bound to."""
+        line = self.focused
+        if isinstance(line, Input) and key.is_printable and key.character:
+            if line.selection.is_empty:
+                line.insert_text_at_cursor(key.character)
+            else:
+                line.replace(key.character, *line.selection)
+            return True
+        # Textual's own walk from the focus to the app, which knows of actions that pass a key on.
+        return await self._check_bindings(key.key, priority=True) or await self._check_bindings(key.key)
 
     def on_unmount(self) -> None:
         self.background.close(LEAVE_SECONDS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from pacs_tui.station import Station
 
 POLL_SECONDS = 0.5
+CARE_SECONDS = 5.0
 
 
 class JobsNow(Struct, frozen=True):
@@ -94,6 +96,7 @@ class JobBoard:
         """A new value whenever the queue has changed, until `cancel`."""
         seen: int | None = None
         error = ""
+        cared = 0.0
         while not cancel.is_set():
             try:
                 queue = self._station.queue
@@ -101,11 +104,20 @@ class JobBoard:
                 if version != seen or error:
                     yield JobsNow(tuple(queue.jobs()), queue.counts())
                     seen, error = version, ""
+                if monotonic() - cared >= CARE_SECONDS:
+                    cared = monotonic()
+                    self._see_to_a_worker()
             except StorageError as failure:
                 if str(failure) != error:
                     error = str(failure)
                     yield JobsNow(error=error)
             cancel.wait(POLL_SECONDS)
+
+    def _see_to_a_worker(self) -> None:
+        """A worker that was killed leaves its jobs to the next one: see to it that there is one."""
+        counts = self._station.queue.counts()
+        if any(counts.get(state, 0) for state in JobState if not state.ended) and not self._station.readonly:
+            self._station.launch_worker()
 
     def _show(self, values: list[JobsNow]) -> None:
         self.now = values[-1]

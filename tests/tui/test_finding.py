@@ -109,6 +109,18 @@ async def test_what_cannot_be_read_is_said_below_the_line() -> None:
         assert p.results.has_focus
 
 
+async def test_keys_typed_ahead_of_the_screen_do_what_they_say() -> None:
+    """Over a slow line keys come in bursts: each belongs to what the one before it opened or closed."""
+    async with play() as p:
+        for key in ("f", *"rossi", "enter", "f", *"meier", "enter", "j"):
+            assert p.app._driver is not None
+            p.app._driver.process_message(Key(key, "\r" if key == "enter" else key))
+        await p.until(lambda: type(p.app.screen).__name__ == "JobsScreen")
+        await p.press("escape")
+        await p.until(p.shows("meier · 3 studies", "MEIER^ANNA", "MEIER^BERT"))
+        assert "ROSSI" not in p.text()
+
+
 async def test_up_brings_back_earlier_queries() -> None:
     station = FakeStation()
     station.book.lines = ["rossi", "mod:US"]

@@ -27,7 +27,7 @@ from pacs_tui.tui.widgets.key_bar import KeyBar
 from pacs_tui.tui.widgets.node_list import NodeList
 from pacs_tui.tui.widgets.picture import PictureView
 from pacs_tui.tui.widgets.preview import Preview
-from pacs_tui.tui.widgets.prompt import COMMAND, FILTER, FIND, Prompt
+from pacs_tui.tui.widgets.prompt import COMMAND, FILTER, FIND, Kind, Prompt
 from pacs_tui.tui.widgets.results import Results
 from pacs_tui.tui.widgets.virtual_list import VirtualList
 
@@ -329,13 +329,15 @@ class Console(Moving):
         """The prompt, made when something is first typed: it is never on the first screen."""
         for prompt in self.query(Prompt):
             return prompt
-        prompt = Prompt()
+        prompt = Prompt(self._prompt_submitted, self._prompt_closed)
         await self.mount(prompt, before=self.query_one(KeyBar))
         return prompt
 
     @on(Prompt.Edited)
     def _prompt_edited(self, event: Prompt.Edited) -> None:
         prompt = self.query_one(Prompt)
+        if not prompt.display:
+            return
         if event.kind is FILTER:
             self.results.set_filter(event.text)
             prompt.hint(f"{len(self.results.found.visible)} rows   Enter keeps it, Esc clears it")
@@ -355,17 +357,18 @@ class Console(Moving):
         except QueryError as error:
             return str(error), "warn"
 
-    @on(Prompt.Submitted)
-    def _prompt_submitted(self, event: Prompt.Submitted) -> None:
+    def _prompt_submitted(self, kind: Kind, text: str) -> None:
         prompt = self.query_one(Prompt)
         try:
-            if event.kind is FIND:
-                self.find(event.text)
-                self.remember(event.text)
-            elif event.kind is COMMAND and event.text:
+            if kind is FIND:
+                self.find(text)
+                self.remember(text)
+            elif kind is FILTER:
+                self.results.set_filter(text)
+            elif text:
                 from pacs_tui.tui import commands
 
-                commands.run(self, event.text)
+                commands.run(self, text)
         except PacsError as error:
             prompt.hint(str(error), "bad")
             return
@@ -373,8 +376,7 @@ class Console(Moving):
         if self.app.screen is self and not prompt.display:
             self.set_focus(self.results)
 
-    @on(Prompt.Closed)
-    def _prompt_closed(self, event: Prompt.Closed) -> None:
-        if event.kind is FILTER:
+    def _prompt_closed(self, kind: Kind) -> None:
+        if kind is FILTER:
             self.results.set_filter("")
         self.set_focus(self.results)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from msgspec import Struct
@@ -28,6 +28,13 @@ FILTER = Kind("/", "words that the rows here must have")
 COMMAND = Kind(":", "nodes")
 
 
+class _Line(Input):
+    """Hands its text over in the same breath as Enter is pressed."""
+
+    async def action_submit(self) -> None:
+        self.query_ancestor(Prompt).submit(self.value.strip())
+
+
 class Prompt(Vertical):
     """Asks for one line; a second line below it says what is understood, or what is wrong."""
 
@@ -42,20 +49,10 @@ class Prompt(Vertical):
             self.kind, self.text = kind, text
             super().__init__()
 
-    class Submitted(Message):
-        def __init__(self, kind: Kind, text: str) -> None:
-            self.kind, self.text = kind, text
-            super().__init__()
-
-    class Closed(Message):
-        """Closed without an answer."""
-
-        def __init__(self, kind: Kind) -> None:
-            self.kind = kind
-            super().__init__()
-
-    def __init__(self) -> None:
+    def __init__(self, submitted: Callable[[Kind, str], None], closed: Callable[[Kind], None]) -> None:
+        """`submitted` and `closed` are called at once, before the next key is looked at; a message would come later."""
         super().__init__()
+        self._when_submitted, self._when_closed = submitted, closed
         self.kind = FIND
         self._history: Sequence[str] = ()
         self._place = -1
@@ -64,7 +61,7 @@ class Prompt(Vertical):
     def compose(self) -> ComposeResult:
         with Horizontal():
             yield Static(id="prompt-label", markup=False)
-            yield Input(compact=True, select_on_focus=False)
+            yield _Line(compact=True, select_on_focus=False)
         yield Static(id="prompt-hint", markup=False)
 
     def open(self, kind: Kind, text: str = "", history: Sequence[str] = ()) -> None:
@@ -74,6 +71,9 @@ class Prompt(Vertical):
         line = self.query_one(Input)
         line.placeholder = kind.placeholder
         self._put(text)
+        if kind is FIND:
+            # What is typed takes the place of the last query; an arrow key keeps it.
+            line.action_select_all()
         self.display = True
         # At once, not in a later message: what is typed next belongs here.
         self.screen.set_focus(line)
@@ -89,7 +89,11 @@ class Prompt(Vertical):
 
     def action_close(self) -> None:
         self.close()
-        self.post_message(self.Closed(self.kind))
+        self._when_closed(self.kind)
+
+    def submit(self, text: str) -> None:
+        """The line is what was meant."""
+        self._when_submitted(self.kind, text)
 
     def action_earlier(self, steps: int) -> None:
         """Walks through the lines that were asked before; back at the start is what was being typed."""
@@ -105,11 +109,6 @@ class Prompt(Vertical):
         event.stop()
         if self.display:
             self.post_message(self.Edited(self.kind, event.value))
-
-    @on(Input.Submitted)
-    def _submitted(self, event: Input.Submitted) -> None:
-        event.stop()
-        self.post_message(self.Submitted(self.kind, event.value.strip()))
 
     def _put(self, text: str) -> None:
         line = self.query_one(Input)
