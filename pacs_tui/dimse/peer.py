@@ -175,16 +175,7 @@ class Peer:
 
     def send(self, instances: Iterable[Held], cancel: threading.Event | None = None) -> Generator[Sent, None, None]:
         """C-STORE each instance, one answer each, in order; one association while the contexts fit into 128."""
-        batch: list[Held] = []
-        pairs: set[tuple[str, str]] = set()
-        for held in instances:
-            pair = (held.sop_class, held.transfer_syntax)
-            if pair not in pairs and len(pairs) == ctx.MAX_CONTEXTS:
-                yield from self._send(batch, cancel)
-                batch, pairs = [], set()
-            pairs.add(pair)
-            batch.append(held)
-        if batch:
+        for batch in storing.batches(instances):
             yield from self._send(batch, cancel)
 
     def _send(self, batch: Sequence[Held], cancel: threading.Event | None) -> Iterator[Sent]:

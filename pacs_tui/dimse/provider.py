@@ -151,7 +151,7 @@ class Provider:
 
     def _sub_move(self, message: Message, node: Node, instances: Sequence[Held]) -> Iterator[tuple[Held, Sent]]:
         originator, number = self._association.calling, message.command.number(cmd.MESSAGE_ID)
-        for batch in _batches(instances):
+        for batch in storing.batches(instances):
             wanted = ctx.for_storage((h.sop_class, h.transfer_syntax) for h in batch)
             sender: Association | None = None
             done = 0
@@ -307,18 +307,3 @@ class Provider:
 
 def _uids(text: Mapping[int, str], tag: int) -> tuple[str, ...]:
     return tuple(uid for uid in text.get(tag, "").split("\\") if uid)
-
-
-def _batches(instances: Sequence[Held]) -> Iterator[Sequence[Held]]:
-    """Runs of instances whose presentation contexts fit into one association (PS3.8 9.3.2.2: 128)."""
-    batch: list[Held] = []
-    pairs: set[tuple[str, str]] = set()
-    for held in instances:
-        pair = (held.sop_class, held.transfer_syntax)
-        if pair not in pairs and len(pairs) == ctx.MAX_CONTEXTS:
-            yield batch
-            batch, pairs = [], set()
-        pairs.add(pair)
-        batch.append(held)
-    if batch:
-        yield batch

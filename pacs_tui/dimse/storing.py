@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
+
 from pacs_tui.dimse import command as cmd
 from pacs_tui.dimse.association import Association
+from pacs_tui.dimse.contexts import MAX_CONTEXTS
 from pacs_tui.dimse.part10 import MappedDataSet
 from pacs_tui.dimse.upper_layer import Violation
 from pacs_tui.errors import StorageError
@@ -47,3 +50,18 @@ def answered(command: cmd.Command, held: Held) -> Sent:
     if command.number(cmd.FIELD) != cmd.C_STORE_RSP:
         raise Violation(f"a command {command.number(cmd.FIELD):04X} in answer to C-STORE-RQ", 2)
     return Sent(held.sop_instance, command.number(cmd.STATUS), command.text(cmd.COMMENT))
+
+
+def batches(instances: Iterable[Held]) -> Iterator[Sequence[Held]]:
+    """Runs of instances whose presentation contexts fit into one association (PS3.8 9.3.2.2: 128)."""
+    batch: list[Held] = []
+    pairs: set[tuple[str, str]] = set()
+    for held in instances:
+        pair = (held.sop_class, held.transfer_syntax)
+        if pair not in pairs and len(pairs) == MAX_CONTEXTS:
+            yield batch
+            batch, pairs = [], set()
+        pairs.add(pair)
+        batch.append(held)
+    if batch:
+        yield batch
