@@ -58,7 +58,8 @@ def console(home: Path, columns: int, rows: int):  # type: ignore[no-untyped-def
 def find(screen: Screen, node: str, query: str) -> str:
     """Choose the node, open the query bar, type, Enter; the screen with the answer."""
     listed = screen.until(lambda text: re.search(rf"● {node} +[\d.]+ ms", text) is not None)
-    names = re.findall(r"● (\w+)", listed)
+    # every node counts, also one that was not asked yet (○) or does not answer (✗)
+    names = re.findall(r"[●○✗] (\w+)", listed)
     screen.keys(str(names.index(node) + 1))
     # as fast as a paste: what follows the key must land in the bar it opens
     screen.type(f"f{query}")
