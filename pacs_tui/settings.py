@@ -36,6 +36,22 @@ class Limits(Struct, frozen=True):
     """Between two PDUs of an open association."""
     pdu_length: int = 131072
     """Maximum length of a P-DATA-TF we announce, bytes."""
+    instance_megabytes: int = 4096
+    """The largest data set taken by C-STORE."""
+
+
+RIGHTS = ("echo", "store", "find", "retrieve")
+"""What a caller may be allowed; retrieve is C-MOVE and C-GET."""
+
+
+class Caller(Struct, frozen=True):
+    """Who may call an area, and what for."""
+
+    ae_title: str
+    """The calling AE title; `*` is any."""
+    hosts: tuple[str, ...] = ()
+    """Addresses or networks (10.1.0.0/16) it may call from; empty admits all."""
+    rights: tuple[str, ...] = RIGHTS
 
 
 class Area(Struct, frozen=True):
@@ -48,14 +64,30 @@ class Area(Struct, frozen=True):
     """Short-term area: where instances arrive."""
     lta: Path | None = None
     """Long-term area."""
-    peers: tuple[str, ...] = ()
-    """Calling AE titles admitted; empty admits all."""
+    peers: tuple[Caller, ...] = ()
+    """Who is admitted; empty admits all."""
+    quota_gigabytes: float = 0.0
+    """Instances the area may hold; 0 is no limit."""
+    duplicates: str = "keep"
+    """Other content under a known SOP Instance UID: `keep` the first and quarantine the second, or `replace`."""
 
 
 class ArchiveSettings(Struct, frozen=True):
     host: str = "127.0.0.1"
     areas: tuple[Area, ...] = ()
     limits: Limits = Limits()
+    durability: str = "full"
+    """`full`: Success survives a power cut. `os`: what the kernel has not yet written may be lost with it."""
+    processes: int = 1
+    """Serving processes that share the ports; more than one uses more cores."""
+    low_water_megabytes: int = 256
+    """Free space below which C-STORE is refused early."""
+    result_cap: int = 1_000_000
+    """Matches after which a C-FIND ends with a status."""
+    unsupported_keys: str = "refuse"
+    """A matching key the archive has no attribute for: `refuse` the query, or `ignore` the key and say so (FF01)."""
+    fuzzy: str = "negotiated"
+    """Fuzzy matching of person names: when `negotiated`, or `always`."""
 
 
 class Settings(Struct, frozen=True):
@@ -123,7 +155,7 @@ def render(settings: Settings) -> str:
     for area in settings.archive.areas:
         lines += ["", "[[archive.area]]", f"ae_title = {_toml(area.ae_title)}", f"port = {area.port}"]
         lines += [f"{name} = {_toml(_below(path, settings.data))}" for name, path in _folders_of(area)]
-        lines += [f"peers = [{', '.join(map(_toml, area.peers))}]"]
+        lines += [f"peers = [{', '.join(map(_caller_text, area.peers))}]", *_assignments(area)]
     return "\n".join(lines) + "\n"
 
 
@@ -145,9 +177,20 @@ _RANGES: dict[str, tuple[float, float]] = {
     "archive.limits.request_seconds": (0.1, 3_600),
     "archive.limits.idle_seconds": (1, 86_400),
     "archive.limits.pdu_length": (4_096, 1_048_576),
+    "archive.limits.instance_megabytes": (1, 1_000_000),
+    "archive.processes": (1, 64),
+    "archive.low_water_megabytes": (0, 1_000_000_000),
+    "archive.result_cap": (1, 1_000_000_000),
     "archive.area.port": (0, 65_535),
+    "archive.area.quota_gigabytes": (0, 1_000_000_000),
 }
 """Least and greatest value of every number."""
+_CHOICES = {
+    "archive.durability": ("full", "os"),
+    "archive.unsupported_keys": ("refuse", "ignore"),
+    "archive.fuzzy": ("negotiated", "always"),
+    "archive.area.duplicates": ("keep", "replace"),
+}
 
 
 class _Table(Struct, frozen=True):
@@ -205,13 +248,20 @@ class _Table(Struct, frozen=True):
             raise self.error(key, "is missing")
         value = self.values[key]
         if of is str:
-            return self.title(key, value) if key == "ae_title" else self.text(key, value)
+            return self.title(key, value) if key == "ae_title" else self.chosen(key, value)
         low, high = _RANGES[f"{self.prefix}{key}"]
         what = "a whole number" if of is int else "a number"
         fits = isinstance(value, int if of is int else (int, float)) and not isinstance(value, bool)
         if not fits or not low <= value <= high:
             raise self.error(key, f"is {value!r}; expected {what} from {low} to {high}")
         return of(value)
+
+    def chosen(self, key: str, value: object) -> str:
+        """Text, where only some words may stand one of those."""
+        words = _CHOICES.get(f"{self.prefix}{key}")
+        if words and value not in words:
+            raise self.error(key, f"is {value!r}; expected {' or '.join(map(repr, words))}")
+        return self.text(key, value)
 
     def text(self, key: str, value: object) -> str:
         if not isinstance(value, str) or not value or not value.isprintable():
@@ -224,6 +274,12 @@ class _Table(Struct, frozen=True):
         if not 1 <= len(title) <= 16 or not title.isascii() or "\\" in title:
             raise self.error(key, f"is {value!r}; expected 1 to 16 printable ASCII characters without a backslash")
         return title
+
+    def texts(self, key: str, default: tuple[str, ...]) -> tuple[str, ...]:
+        value = self.values.get(key, default)
+        if not isinstance(value, (list, tuple)):
+            raise self.error(key, f"is {value!r}; expected a list")
+        return tuple(self.text(key, one) for one in value)
 
     def refuse_doubles(self, key: str, what: str, given: list[str] | list[int]) -> None:
         for value in set(given):
@@ -279,13 +335,42 @@ def _area(table: _Table, data: Path, environ: Mapping[str, str]) -> Area:
     peers = table.values.get("peers", [])
     if not isinstance(peers, list):
         raise table.error("peers", f"is {peers!r}; expected a list of AE titles")
+    more = {name: table.scalar(name, of) for name, of in _scalar_names(Area).items() if name in table.values}
     return Area(
         ae_title=table.scalar("ae_title", str),
         port=table.scalar("port", int),
         sta=folder("sta"),
         lta=folder("lta") if "lta" in table.values else None,
-        peers=tuple(table.title("peers", peer) for peer in peers),
+        peers=tuple(_caller(table, peer) for peer in peers),
+        **more,
     )
+
+
+def _caller(table: _Table, given: object) -> Caller:
+    """`"MED1"`, or `{ae_title = "MED1", hosts = ["10.1.0.0/16"], rights = ["store"]}`."""
+    if not isinstance(given, dict):
+        return Caller(table.title("peers", given))
+    entry = _Table(table.path, f"{table.prefix}peers.", given)
+    entry.close(Caller.__struct_fields__)
+    hosts, rights = (entry.texts(key, whole) for key, whole in (("hosts", ()), ("rights", RIGHTS)))
+    for right in rights:
+        if right not in RIGHTS:
+            raise entry.error("rights", f"names {right!r}; known are {', '.join(RIGHTS)}")
+    for host in hosts:
+        import ipaddress
+
+        try:
+            ipaddress.ip_network(host)
+        except ValueError as error:
+            raise entry.error("hosts", f"{error}; expected an address or a network such as 10.1.0.0/16") from None
+    return Caller(entry.scalar("ae_title", str), hosts, rights)
+
+
+def _caller_text(caller: Caller) -> str:
+    if caller == Caller(caller.ae_title):
+        return _toml(caller.ae_title)
+    hosts, rights = (", ".join(map(_toml, words)) for words in (caller.hosts, caller.rights))
+    return f"{{ae_title = {_toml(caller.ae_title)}, hosts = [{hosts}], rights = [{rights}]}}"
 
 
 def _scalar_names(kind: type[Struct]) -> dict[str, type[Any]]:

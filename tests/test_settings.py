@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pacs_tui.errors import SettingsError
-from pacs_tui.settings import ArchiveSettings, Area, Limits, Settings, Timeouts, load, render
+from pacs_tui.settings import ArchiveSettings, Area, Caller, Limits, Settings, Timeouts, load, render
 
 
 def loaded(home: Path, text: str) -> Settings:
@@ -62,7 +62,7 @@ def test_every_table_is_read(tmp_path: Path) -> None:
     assert settings.archive == ArchiveSettings(
         "0.0.0.0",
         (
-            Area("STA1", 11112, data / "areas/sta1", Path("/lta"), ("MED1", "OT")),
+            Area("STA1", 11112, data / "areas/sta1", Path("/lta"), (Caller("MED1"), Caller("OT"))),
             Area("STA2", 0, data / "areas/sta2"),
         ),
         Limits(per_host=3),
@@ -133,7 +133,7 @@ def test_what_is_rendered_loads_back_equal(
     home = tmp_path_factory.mktemp("home")
     base = load({"PACS_TUI_HOME": str(home)})
     areas = tuple(
-        Area(title, 1000 + i, base.data / names[i], Path("/lta") / names[i] if i else None, tuple(titles))
+        Area(title, 1000 + i, base.data / names[i], Path("/lta") / names[i] if i else None, tuple(map(Caller, titles)))
         for i, title in enumerate(titles)
     )
     settings = Settings(

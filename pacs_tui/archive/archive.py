@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address, ip_network
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -15,15 +16,12 @@ from pacs_tui.archive.files import Files
 from pacs_tui.archive.index import Counts, Index
 from pacs_tui.archive.receiving import Receiving
 from pacs_tui.errors import Refused, SettingsError, StorageError
+from pacs_tui.model.admission import CALLED_TITLE, CALLING_TITLE, Admission, Right
 from pacs_tui.model.find import FindAnswer, FindRequest
 from pacs_tui.model.level import Level
 from pacs_tui.model.node import Node
 from pacs_tui.model.transfer import Held, StoreRequest, Target
 from pacs_tui.settings import Area
-
-CALLING_TITLE = 3
-CALLED_TITLE = 7
-"""A-ASSOCIATE-RJ, source 1: a title that is not recognized (PS3.8 9.3.4)."""
 
 _log = logging.getLogger(__name__)
 
@@ -83,13 +81,18 @@ class Archive:
         except SQLAlchemyError as error:
             raise StorageError(f"The archive's index cannot be read: {error}") from error
 
-    def admit(self, calling: str, called: str, host: str) -> int | None:
-        """None to accept, 7 for a title that is not ours, 3 for a peer the area does not admit (PS3.8 9.3.4)."""
+    def admit(self, calling: str, called: str, host: str) -> Admission:
+        """All rights of the area's callers that fit; refused for a title not ours, or a caller nobody named."""
         holding = self._holdings.get(called.strip(" "))
         if holding is None:
-            return CALLED_TITLE
-        peers = holding.area.peers
-        return None if not peers or calling.strip(" ") in peers else CALLING_TITLE
+            return Admission(frozenset(), CALLED_TITLE)
+        if not holding.area.peers:
+            return Admission()
+        calling = calling.strip(" ")
+        fitting = [c for c in holding.area.peers if c.ae_title in (calling, "*") and _from(c.hosts, host)]
+        if not fitting:
+            return Admission(frozenset(), CALLING_TITLE)
+        return Admission(frozenset(Right(right) for caller in fitting for right in caller.rights))
 
     def store(self, request: StoreRequest) -> Receiving:
         """Begin to receive an instance into the area of the called title; Refused (0117, A700, C000)."""
@@ -139,6 +142,16 @@ _UNIQUE: dict[Level, Callable[[Target], object]] = {
     Level.SERIES: lambda target: target.series_uid,
     Level.IMAGE: lambda target: target.instance_uids,
 }
+
+
+def _from(networks: Sequence[str], host: str) -> bool:
+    """True when the address lies in one of the networks, or none is named."""
+    if not networks:
+        return True
+    address = ip_address(host)
+    if isinstance(address, IPv6Address) and address.ipv4_mapped:
+        address = address.ipv4_mapped
+    return any(address in ip_network(network) for network in networks)
 
 
 def _check_apart(areas: Sequence[Area]) -> None:

@@ -175,10 +175,10 @@ class Listener:
                 self._established.add(threading.current_thread())
         if crowded or self._closing.is_set():
             return _LOCAL_LIMIT
-        reason = self._services.admit(calling, called, host)
-        if reason is not None:
-            _log.warning("%s from %s to %s rejected: reason %d", calling, host, called, reason)
-            return 1, 1, reason
+        admission = self._services.admit(calling, called, host)
+        if admission.refusal is not None:
+            _log.warning("%s from %s to %s rejected: reason %d", calling, host, called, admission.refusal)
+            return 1, 1, admission.refusal
         return None
 
     def _sub_association(self, parent: Association) -> Connect:

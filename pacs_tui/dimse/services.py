@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from pacs_tui.model.admission import Admission
 from pacs_tui.model.find import FindAnswer, FindRequest
 from pacs_tui.model.node import Node
 from pacs_tui.model.transfer import Held, StoreRequest, Target
@@ -30,8 +31,8 @@ class Incoming(Protocol):
 class Services(Protocol):
     """The services of one or more application entities."""
 
-    def admit(self, calling: str, called: str, host: str) -> int | None:
-        """None to accept, else the A-ASSOCIATE-RJ reason of source 1 (PS3.8 9.3.4: 3 calling, 7 called title)."""
+    def admit(self, calling: str, called: str, host: str) -> Admission:
+        """What an association of these titles from this host (an address) may do, or the reason to reject it."""
 
     def store(self, request: StoreRequest) -> Incoming:
         """Begin to receive an instance."""

@@ -9,11 +9,11 @@ from contextlib import contextmanager
 
 from pacs_tui.errors import Refused
 from pacs_tui.imaging.cache import CachedInstance, InstanceCache
+from pacs_tui.model.admission import CALLED_TITLE, Admission, Right
 from pacs_tui.model.find import FindAnswer, FindRequest
 from pacs_tui.model.node import Node
 from pacs_tui.model.transfer import Held, StoreRequest, Target
 
-_CALLED_TITLE_NOT_RECOGNISED = 7  # PS3.8 9.3.4
 _UNRECOGNISED_OPERATION = 0x0211  # PS3.7 C.5
 
 
@@ -40,9 +40,11 @@ class Receiver:
                 self._wanted.subtract(announced)
                 self._wanted = +self._wanted
 
-    def admit(self, calling: str, called: str, host: str) -> int | None:
+    def admit(self, calling: str, called: str, host: str) -> Admission:
         """Whoever calls us by our title: a C-STORE may come from another AE title or address than the query went to."""
-        return None if called == self.title else _CALLED_TITLE_NOT_RECOGNISED
+        if called != self.title:
+            return Admission(frozenset(), CALLED_TITLE)
+        return Admission(frozenset((Right.ECHO, Right.STORE)))
 
     def store(self, request: StoreRequest) -> CachedInstance:
         """Begin to receive an announced instance; Refused (0x0124) for any other."""

@@ -19,6 +19,11 @@ class FindRequest(Struct, frozen=True):
     keys: tuple[Element, ...]
     relational: bool = False
     """True where relational queries were negotiated (PS3.4 C.5.1.1)."""
+    combined: bool = False
+    """True where combined date-time matching was negotiated (PS3.4 C.2.2.2.5)."""
+    fuzzy: bool = False
+    """True where fuzzy semantic matching of person names was negotiated (PS3.4 C.2.2.2.1.1)."""
+    calling: str = ""
 
 
 class FindAnswer(Struct, frozen=True):

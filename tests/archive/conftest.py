@@ -15,7 +15,7 @@ from pacs_tui.model.find import FindRequest
 from pacs_tui.model.level import Level, Root
 from pacs_tui.model.tag import Element
 from pacs_tui.model.transfer import StoreRequest
-from pacs_tui.settings import Area
+from pacs_tui.settings import Area, Caller
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 EXPLICIT = "1.2.840.10008.1.2.1"
@@ -76,7 +76,7 @@ def make(tmp_path: Path) -> Iterator[Callable[..., Archive]]:
     """Open archives on one index under the test's folder; they are closed at its end."""
     opened: list[Archive] = []
 
-    def build(*titles: str, peers: tuple[str, ...] = ()) -> Archive:
+    def build(*titles: str, peers: tuple[Caller, ...] = ()) -> Archive:
         areas = [Area(title, 0, tmp_path / title, peers=peers) for title in titles or ("STA",)]
         archive = Archive(areas, f"sqlite:///{tmp_path / 'index.db'}", lambda _: None)
         opened.append(archive)

@@ -19,10 +19,11 @@ from pacs_tui.archive.files import Files, Partial, file_name
 from pacs_tui.archive.writing import Writing
 from pacs_tui.dimse.services import Incoming, Services
 from pacs_tui.errors import Refused, SettingsError, StorageError
+from pacs_tui.model.admission import Admission, Right
 from pacs_tui.model.level import Level
 from pacs_tui.model.node import Node
 from pacs_tui.model.transfer import Target
-from pacs_tui.settings import Area
+from pacs_tui.settings import Area, Caller
 from tests.archive.conftest import CT, ask, files_of, header, put, request
 
 
@@ -271,11 +272,15 @@ def test_an_archive_comes_back_as_it_was_left(make: Callable[..., Archive]) -> N
 
 
 def test_titles_are_admitted_by_area(make: Callable[..., Archive]) -> None:
-    archive = make("STA", peers=("MED1",))
-    assert archive.admit("MED1", "STA", "10.0.0.1") is None
-    assert archive.admit("MED1 ", " STA ", "10.0.0.1") is None
-    assert archive.admit("MED2", "STA", "10.0.0.1") == 3
-    assert archive.admit("MED1", "sta", "10.0.0.1") == 7
+    callers = Caller("MED1"), Caller("CT", ("10.0.0.0/24", "::1"), ("echo", "store"))
+    archive = make("STA", peers=callers)
+    assert archive.admit("MED1", "STA", "10.0.0.1") == Admission()
+    assert archive.admit("MED1 ", " STA ", "10.0.0.1") == Admission()
+    assert archive.admit("MED2", "STA", "10.0.0.1").refusal == 3
+    assert archive.admit("MED1", "sta", "10.0.0.1").refusal == 7
+    assert archive.admit("CT", "STA", "10.0.0.9").rights == {Right.ECHO, Right.STORE}
+    assert archive.admit("CT", "STA", "::ffff:10.0.0.9").refusal is None
+    assert archive.admit("CT", "STA", "10.0.1.9").refusal == 3
 
 
 def test_areas_that_would_mix_are_not_accepted(tmp_path: Path) -> None:

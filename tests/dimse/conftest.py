@@ -14,7 +14,7 @@ from pacs_tui.dimse.part10 import read_held
 from pacs_tui.dimse.peer import Peer
 from pacs_tui.model.node import Node
 from pacs_tui.model.transfer import Held
-from pacs_tui.settings import Area, Limits, Timeouts
+from pacs_tui.settings import Area, Caller, Limits, Timeouts
 from tests.dimse.test_dataset import bundled
 
 FILES = ("CT_small.dcm", "MR_small_RLE.dcm", "JPEG2000.dcm", "image_dfl.dcm", "ExplVR_BigEnd.dcm")
@@ -34,7 +34,10 @@ class Running:
 @pytest.fixture
 def archive(tmp_path: Path) -> Iterator[Running]:
     nodes: dict[str, Node] = {}
-    areas = [Area("FIRST", 0, tmp_path / "first"), Area("SECOND", 0, tmp_path / "second", None, ("FRIEND", "FIRST"))]
+    areas = [
+        Area("FIRST", 0, tmp_path / "first"),
+        Area("SECOND", 0, tmp_path / "second", None, (Caller("FRIEND"), Caller("FIRST"))),
+    ]
     held = Archive(areas, f"sqlite:///{tmp_path / 'index.db'}", nodes.get)
     held.open()
     listener = Listener(held, [("127.0.0.1", 0), ("127.0.0.1", 0)], Limits(request_seconds=1.0, per_host=20))

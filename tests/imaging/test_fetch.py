@@ -12,6 +12,7 @@ from pacs_tui.errors import Cancelled, NotFound, PictureError, Refused, Unreacha
 from pacs_tui.imaging.cache import CachedInstance, InstanceCache
 from pacs_tui.imaging.fetch import Fetcher
 from pacs_tui.imaging.receiver import Receiver
+from pacs_tui.model.admission import Right
 from pacs_tui.model.find import FindRequest
 from pacs_tui.model.level import Level, Root
 from pacs_tui.model.match import Match
@@ -225,8 +226,8 @@ def test_the_receiver_takes_only_what_was_announced(tmp_path: Path) -> None:
 
 def test_the_receiver_is_nothing_but_a_receiver(tmp_path: Path) -> None:
     receiver = Receiver(InstanceCache(tmp_path / "previews", 1), "PACSTUI")
-    assert receiver.admit("ANYBODY", "PACSTUI", "10.0.0.1") is None
-    assert receiver.admit("ANYBODY", "ARCHIVE", "10.0.0.1") == 7
+    assert receiver.admit("ANYBODY", "PACSTUI", "10.0.0.1").rights == {Right.ECHO, Right.STORE}
+    assert receiver.admit("ANYBODY", "ARCHIVE", "10.0.0.1").refusal == 7
     assert receiver.destination("PACSTUI", "ELSEWHERE") is None
     with pytest.raises(Refused) as find:
         receiver.find(FindRequest("PACSTUI", Root.STUDY, Level.STUDY, ()))
