@@ -1,24 +1,27 @@
 """Text of a data set as the index keeps it: trimmed, cut, and folded so that it can be compared.
 
 A VR that is compared otherwise than it is written has further columns beside its text: a person's name one for each
-component group, a time one that is written out to the microsecond.
+component group, and one for its words. Several values of one attribute stay joined by backslashes.
 """
 
 from __future__ import annotations
 
+import math
 import re
-import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
+from pacs_tui.archive import names, sequences
 from pacs_tui.archive.attributes import Attribute
 
-NAME_GROUPS = ("_alphabetic", "_ideographic", "_phonetic")
-"""Columns of a person's name, one for each component group (PS3.5 6.2.1)."""
-TIME_KEY = "_key"
+MAX_KEPT = 8
+"""Values kept of an attribute that has several."""
 
 _DATE = re.compile(r"(\d{4})\.?(\d\d)\.?(\d\d)", re.ASCII)
 _TIME = re.compile(r"(\d\d)(?::?(\d\d)(?::?(\d\d)(?:\.(\d{1,6}))?)?)?", re.ASCII)
+_WHOLE = re.compile(r"[+-]?\d{1,12}", re.ASCII)
+_DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _SMALLEST, _LARGEST = ("00", "00", "00", "000000"), ("23", "59", "59", "999999")
 
 
@@ -27,18 +30,6 @@ def clean(text: str) -> str:
     if not text.isascii():
         text = text.encode("utf-8", "replace").decode("utf-8")
     return text.replace("\0", "").strip(" ")
-
-
-def fold(text: str) -> str:
-    """Text for comparing names: no case, no half- or full-width forms (PS3.4 C.2.2.2.1 leaves this to the SCP)."""
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-
-
-def name_groups(text: str) -> tuple[str, str, str]:
-    """The folded component groups; trailing carets say nothing (PS3.5 6.2.1.1) and are left out."""
-    groups = [fold(clean(group)).rstrip("^ ") for group in text.split("=")[:3]]
-    groups += [""] * (3 - len(groups))
-    return groups[0], groups[1], groups[2]
 
 
 def date(text: str) -> str:
@@ -59,10 +50,16 @@ def latest(text: str) -> str:
 
 def whole(text: str) -> int | None:
     """A whole number of 32 bits (PS3.5 6.2, IS), or None."""
-    if not re.fullmatch(r"[+-]?\d{1,12}", text, re.ASCII):
+    if not _WHOLE.fullmatch(text):
         return None
     number = int(text)
     return number if -(2**31) <= number < 2**31 else None
+
+
+def decimal(text: str) -> str:
+    """A decimal number (PS3.5 6.2, DS) as equal numbers are written alike; empty where the text is none."""
+    number = float(text) if _DECIMAL.fullmatch(text) else math.inf
+    return f"{number + 0.0:.12g}" if math.isfinite(number) else ""
 
 
 def _moment(text: str, missing: tuple[str, ...]) -> str:
@@ -74,42 +71,51 @@ def _moment(text: str, missing: tuple[str, ...]) -> str:
     return f"{hours}{minutes}{seconds}.{fraction}"
 
 
-def _time(text: str) -> dict[str, str | int | None]:
-    key = earliest(text)
-    return {"": text.replace(":", "") if key else "", TIME_KEY: key}
+Columns = Mapping[str, str | int | None]
 
 
-def _name(text: str) -> dict[str, str | int | None]:
-    return {"": text, **dict(zip(NAME_GROUPS, name_groups(text), strict=True))}
-
-
-def _text(text: str) -> dict[str, str | int | None]:
+def _text(text: str) -> Columns:
     return {"": text}
+
+
+def _time(text: str) -> Columns:
+    return {"": text.replace(":", "") if earliest(text) else ""}
+
+
+# The instances of a study bring the same names again and again.
+@lru_cache(maxsize=512)
+def _name(text: str) -> Columns:
+    values = text.split("\\")
+    by_group = zip(*(names.groups(value) for value in values), strict=True)
+    joined = {suffix: "\\".join(group).rstrip("\\") for suffix, group in zip(names.GROUPS, by_group, strict=True)}
+    return {"": text, **joined, names.WORDS: names.words(values)}
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How a VR is kept: the longest text of PS3.5 6.2, and the columns (by suffix) that a text fills."""
+    """How a VR is kept: the longest value (of PS3.5 6.2, or less), and the columns (by suffix) that a text fills."""
 
     length: int
-    columns: Callable[[str], Mapping[str, str | int | None]] = _text
+    columns: Callable[[str], Columns] = _text
 
 
-_WHOLE = Form(13, lambda text: {"": whole(text)})
+_INTEGER = Form(13, lambda text: {"": whole(text)})
 FORMS: dict[str, Form] = {
     "AE": Form(16),
     "AS": Form(4),
     "CS": Form(16),
     "DA": Form(10, lambda text: {"": date(text)}),
-    "IS": _WHOLE,
+    "DS": Form(16, lambda text: {"": decimal(text)}),
+    "IS": _INTEGER,
     "LO": Form(64),
+    "LT": Form(1024),
     "PN": Form(64 * 3 + 2, _name),
     "SH": Form(16),
+    "SQ": Form(sequences.MAX_TEXT),
     "TM": Form(16, _time),
     "UI": Form(64),
-    "US": _WHOLE,
+    "US": _INTEGER,
 }
-_SUFFIXES = {vr: tuple(form.columns("")) for vr, form in FORMS.items()}
 
 
 def cut(vr: str, text: str) -> str:
@@ -121,19 +127,21 @@ def row(attributes: tuple[Attribute, ...], header: Mapping[str, str]) -> dict[st
     """Column values of one level's row; what the header leaves out, or fills with nonsense, is empty."""
     values: dict[str, str | int | None] = {}
     for attribute in attributes:
-        columns = FORMS[attribute.vr].columns(cut(attribute.vr, header.get(attribute.keyword, "")))
-        for suffix, value in columns.items():
-            values[attribute.column + suffix] = value
+        text = header.get(attribute.keyword, "")
+        kept = _kept(attribute, text) if text else ""
+        columns = FORMS[attribute.vr].columns
+        # Most are what they are: this runs for every instance.
+        if columns is _text:
+            values[attribute.column] = kept
+        else:
+            for suffix, value in columns(kept).items():
+                values[attribute.column + suffix] = value
     return values
 
 
-def filled(
-    attributes: tuple[Attribute, ...], old: Mapping[str, object], new: Mapping[str, object]
-) -> dict[str, object]:
-    """The columns of attributes that were empty and now are known: the first instance to say something is believed."""
-    return {
-        attribute.column + suffix: new[attribute.column + suffix]
-        for attribute in attributes
-        if old[attribute.column] in ("", None) and new[attribute.column] not in ("", None)
-        for suffix in _SUFFIXES[attribute.vr]
-    }
+def _kept(attribute: Attribute, text: str) -> str:
+    if attribute.items:
+        return sequences.kept(attribute, clean(text), lambda item, value: cut(item.vr, value))
+    if attribute.many and "\\" in text:
+        return "\\".join(cut(attribute.vr, value) for value in text.split("\\")[:MAX_KEPT])
+    return cut(attribute.vr, text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from msgspec import Struct
 
@@ -29,8 +29,16 @@ class FindRequest(Struct, frozen=True):
 class FindAnswer(Struct, frozen=True):
     """Rows of text in the order of `columns`; values of one attribute are joined by backslashes.
 
-    A column of VR SQ takes only empty text (a zero-length sequence).
+    A sequence is text too: RS (1E) begins an item, US (1F) ends each value, in the order of `Column.items`. `rows` may
+    raise `errors.Refused` between two: what came before is sent, and its status ends the answer; `facts["element"]`,
+    eight hex digits, is the attribute that offended. A generator is closed in the thread that reads it, also after a
+    C-CANCEL.
     """
 
     columns: tuple[Column, ...]
     rows: Iterable[Sequence[str]]
+    unsupported: bool = False
+    """True where an optional key was not used for matching: pending responses then say FF01 (PS3.4 C.4.1.1.4)."""
+    interrupt: Callable[[], None] | None = None
+    """Makes `rows` raise soon; called from another thread, while `rows` has yielded nothing for a while and the peer
+    has sent something, never after the last row."""

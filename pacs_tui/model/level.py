@@ -36,6 +36,13 @@ class Root(Enum):
 
     PATIENT = "patient"
     STUDY = "study"
+    PATIENT_STUDY = "patient/study only"
+    """Retired (PS3.4-2004 C.6.3), and still asked: Patient Root without its lower levels."""
+
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """The levels of this model, from the top."""
+        return _LEVELS[self]
 
 
 _KEYS = {
@@ -43,4 +50,9 @@ _KEYS = {
     Level.STUDY: "StudyInstanceUID",
     Level.SERIES: "SeriesInstanceUID",
     Level.IMAGE: "SOPInstanceUID",
+}
+_LEVELS = {
+    Root.PATIENT: tuple(Level),
+    Root.STUDY: (Level.STUDY, Level.SERIES, Level.IMAGE),
+    Root.PATIENT_STUDY: (Level.PATIENT, Level.STUDY),
 }

@@ -15,7 +15,8 @@ class Element(Struct, frozen=True):
 
 
 class Column(Struct, frozen=True):
-    """One attribute of every row of an answer."""
+    """One attribute of every row of an answer; of a sequence, `items` are the attributes of its items."""
 
     tag: int
     vr: str
+    items: tuple[Column, ...] = ()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import struct
+from functools import lru_cache
 from pathlib import Path
 
 from msgspec import Struct
@@ -14,9 +16,12 @@ IMPLEMENTATION_CLASS_UID = "1.2.826.0.1.3680043.8.498.45787841905188114249811200
 IMPLEMENTATION_VERSION_NAME = "PACS_TUI_0_1"
 
 
+_UID = re.compile(r"[0-9]+(?:\.[0-9]+)*")
+
+
 def is_uid(text: str) -> bool:
     """True for 1 to 64 characters of digits and single dots (PS3.5 9.1); leading zeros, seen in the wild, pass."""
-    return 0 < len(text) <= 64 and text.isascii() and all(part.isdigit() for part in text.split("."))
+    return len(text) <= 64 and _UID.fullmatch(text) is not None
 
 
 class Target(Struct, frozen=True):
@@ -83,9 +88,7 @@ class StoreRequest(Struct, frozen=True):
     def part10_header(self) -> bytes:
         """Preamble, DICM and File Meta Information (PS3.10 7.1): what stands before the data set in a file."""
         body = b"\x02\x00\x01\x00OB\x00\x00\x02\x00\x00\x00\x00\x01" + b"".join((
-            _ui(0x0002, self.sop_class), _ui(0x0003, self.sop_instance), _ui(0x0010, self.transfer_syntax),
-            _ui(0x0012, IMPLEMENTATION_CLASS_UID), _text(0x0013, b"SH", IMPLEMENTATION_VERSION_NAME),
-            _text(0x0016, b"AE", self.calling),
+            _ui(0x0002, self.sop_class), _ui(0x0003, self.sop_instance), _rest(self.transfer_syntax, self.calling),
         ))  # fmt: skip
         return bytes(128) + b"DICM" + struct.pack("<HH2sHI", 2, 0, b"UL", 4, len(body)) + body
 
@@ -99,6 +102,15 @@ class Held(Struct, frozen=True):
     path: Path
     study_uid: str = ""
     """Named in failure lists and logs; may be empty for loose files."""
+
+
+@lru_cache(maxsize=64)
+def _rest(transfer_syntax: str, calling: str) -> bytes:
+    # the same for every instance of an association
+    return b"".join((
+        _ui(0x0010, transfer_syntax), _ui(0x0012, IMPLEMENTATION_CLASS_UID),
+        _text(0x0013, b"SH", IMPLEMENTATION_VERSION_NAME), _text(0x0016, b"AE", calling),
+    ))  # fmt: skip
 
 
 def _ui(element: int, uid: str) -> bytes:

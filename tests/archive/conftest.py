@@ -11,11 +11,12 @@ import pytest
 
 from pacs_tui.archive.archive import Archive
 from pacs_tui.archive.attributes import BY_KEYWORD
+from pacs_tui.dimse.reading import read_arrival
 from pacs_tui.model.find import FindRequest
 from pacs_tui.model.level import Level, Root
 from pacs_tui.model.tag import Element
 from pacs_tui.model.transfer import StoreRequest
-from pacs_tui.settings import Area, Caller
+from pacs_tui.settings import ArchiveSettings, Area, Caller
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 EXPLICIT = "1.2.840.10008.1.2.1"
@@ -76,9 +77,12 @@ def make(tmp_path: Path) -> Iterator[Callable[..., Archive]]:
     """Open archives on one index under the test's folder; they are closed at its end."""
     opened: list[Archive] = []
 
-    def build(*titles: str, peers: tuple[Caller, ...] = ()) -> Archive:
-        areas = [Area(title, 0, tmp_path / title, peers=peers) for title in titles or ("STA",)]
-        archive = Archive(areas, f"sqlite:///{tmp_path / 'index.db'}", lambda _: None)
+    def build(
+        *titles: str, peers: tuple[Caller, ...] = (), options: ArchiveSettings | None = None, **more: Any
+    ) -> Archive:
+        areas = [Area(title, 0, tmp_path / title, peers=peers, **more) for title in titles or ("STA",)]
+        url = f"sqlite:///{tmp_path / 'index.db'}"
+        archive = Archive(areas, url, lambda _: None, read_arrival, options or ArchiveSettings())
         opened.append(archive)
         archive.open()
         return archive

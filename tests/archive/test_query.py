@@ -16,9 +16,9 @@ from sqlalchemy.schema import CreateTable
 
 from pacs_tui.archive import query, schema
 from pacs_tui.archive.archive import Archive
+from pacs_tui.archive.arrival import Arrival
 from pacs_tui.archive.attributes import BY_KEYWORD, BY_TAG, DERIVED, STORED
 from pacs_tui.archive.index import Index
-from pacs_tui.archive.writing import Arrival
 from pacs_tui.errors import Refused, StorageError, UsageError
 from pacs_tui.model.find import FindRequest
 from pacs_tui.model.level import Level, Root
@@ -142,7 +142,7 @@ def test_relational_patients_by_a_series(hospital: Archive) -> None:
 
 def test_everything_asked_comes_back_in_ascending_order(hospital: Archive) -> None:
     keys = (
-        Element(0x0020000D, "UI"), Element(0x00321060, "LO", "unknown here"), Element(0x00080061, "CS"),
+        Element(0x0020000D, "UI"), Element(0x00181061, "LO"), Element(0x00080061, "CS"),
         Element(0x00081110, "SQ"), Element(0x00080056, "CS"), Element(0x0020000E, "UI"), Element(0x00080020, "DA"),
     )  # fmt: skip
     answer = hospital.find(FindRequest("STA", Root.STUDY, Level.STUDY, keys))
@@ -152,7 +152,7 @@ def test_everything_asked_comes_back_in_ascending_order(hospital: Archive) -> No
     first = dict(zip(tags, next(iter(answer.rows)), strict=True))
     assert first == {
         0x00080020: "20261121", 0x00080054: "STA", 0x00080056: "ONLINE", 0x00080061: "CT", 0x00081110: "",
-        0x0020000D: "2.1", 0x0020000E: "", 0x00321060: "",
+        0x00181061: "", 0x0020000D: "2.1", 0x0020000E: "",
     }  # fmt: skip
 
 
@@ -254,11 +254,12 @@ def full_index(tmp_path_factory: pytest.TempPathFactory) -> Generator[tuple[Inde
     folder = tmp_path_factory.mktemp("full")
     index = Index(f"sqlite:///{folder / 'index.db'}")
     number = index.open([Area("STA", 0, folder / "STA")])["STA"]
-    with index.writing() as transaction:
-        for n in range(2000):
-            attributes = header(f"1.{n}", f"1.{n}.1", f"1.{n}.1.1", StudyDate=f"2026{n % 12 + 1:02d}{n % 28 + 1:02d}")
-            transaction.add(number, Arrival(attributes, EXPLICIT, b"", 1))
-        transaction.commit()
+    arrivals = []
+    for n in range(2000):
+        day = f"2026{n % 12 + 1:02d}{n % 28 + 1:02d}"
+        uids = f"1.{n}", f"1.{n}.1", f"1.{n}.1.1"
+        arrivals.append(Arrival(number, *uids, CT, EXPLICIT, header(*uids, StudyDate=day), b"", 1, n))
+    index.add_all(arrivals)
     yield index, number
     index.close()
 
@@ -270,7 +271,7 @@ def test_rows_stream_and_a_dropped_answer_lets_go(
     index, number = full_index
     keys = (Element(0x0020000D, "UI"), Element(0x00080020, "DA"), Element(0x00080061, "CS", modality))
     request = FindRequest("STA", Root.STUDY, Level.STUDY, keys)
-    rows = iter(index.find(request, number).rows)
+    rows = iter(index.find(request, number, 2000).rows)
     assert watched.out == 0, "nothing is held before the first row is asked for"
     first = next(rows)
     until_first = watched.steps
@@ -280,7 +281,7 @@ def test_rows_stream_and_a_dropped_answer_lets_go(
     assert [r[0] for r in everything] == sorted((r[0] for r in everything), reverse=True)
     assert until_first < watched.steps / 4
     assert watched.out == 0
-    dropped = iter(index.find(request, number).rows)
+    dropped = iter(index.find(request, number, 2000).rows)
     next(dropped)
     assert watched.out == 1
     del dropped
@@ -311,10 +312,12 @@ def test_tables_and_queries_are_written_for_postgresql_too() -> None:
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
     for table in schema.metadata.sorted_tables:
         str(CreateTable(table).compile(dialect=dialect))
-    keys = tuple(Element(a.tag, a.vr, "1" if a.vr in ("IS", "US") else "") for a in BY_TAG.values())
-    for level in Level:
-        statement = query.statement(FindRequest("STA", Root.PATIENT, level, keys, relational=True), 1)
-        assert "SELECT" in str(statement.compile(dialect=dialect))
+    texts = {"DA": "20260101-20260102", "TM": "-12", "UI": "1.2", "IS": "1", "US": "1", "DS": "1.5"}
+    for wild in ("", "SMITH^*", "*x?*"):
+        keys = tuple(Element(a.tag, a.vr, wild and texts.get(a.vr, wild)) for a in BY_TAG.values() if not a.items)
+        for level in Level:
+            request = FindRequest("STA", Root.PATIENT, level, keys, relational=True, combined=True, fuzzy=True)
+            assert "SELECT" in str(query.statement(request, 1).compile(dialect=dialect))
 
 
 def test_commits_survive_a_power_cut(tmp_path: Path) -> None:

@@ -12,11 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from blake3 import blake3
+from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 from pacs_tui.archive.archive import Archive
 from pacs_tui.archive.files import Files, Partial, file_name
-from pacs_tui.archive.writing import Writing
+from pacs_tui.archive.index import Index
 from pacs_tui.dimse.services import Incoming, Services
 from pacs_tui.errors import Refused, SettingsError, StorageError
 from pacs_tui.model.admission import Admission, Right
@@ -37,8 +39,8 @@ def test_a_file_is_the_header_and_the_bytes_as_received(archive: Archive, tmp_pa
     assert put(archive, content=b"exactly these bytes") == 0
     [held] = archive.retrieve("STA", Target(Level.STUDY, study_uid="1.2.1"))
     assert held.path.read_bytes() == request(header()).part10_header() + b"exactly these bytes"
-    name = file_name("1.2.1.1.1")
-    assert held.path == tmp_path / "STA" / name[:2] / name[2:4] / name
+    name = file_name("1.2.1.1.1", blake3(b"exactly these bytes").digest())
+    assert held.path == tmp_path / "STA" / name[:2] / name
     assert (held.sop_class, held.sop_instance, held.study_uid) == (CT, "1.2.1.1.1", "1.2.1")
 
 
@@ -83,15 +85,6 @@ def test_a_lost_file_comes_back_with_the_same_bytes(archive: Archive) -> None:
     assert held.path.read_bytes().endswith(b"data set")
 
 
-def test_other_bytes_under_a_known_uid_are_refused_and_the_first_kept(archive: Archive, tmp_path: Path) -> None:
-    put(archive, content=b"the first")
-    before = files_of(tmp_path / "STA")
-    with pytest.raises(Refused, match="held with other content") as refusal:
-        put(archive, content=b"another")
-    assert refusal.value.status == 0x0111
-    assert files_of(tmp_path / "STA") == before
-
-
 @pytest.mark.parametrize(
     ("wrong", "sentence"),
     [
@@ -129,7 +122,7 @@ def _full(*_: object) -> int:
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
-@pytest.mark.parametrize("call", ["writev", "fdatasync", "rename", "fsync"])
+@pytest.mark.parametrize("call", ["writev", "fdatasync", "link"])
 def test_a_full_disk_is_out_of_resources_and_leaves_nothing(
     archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
@@ -150,37 +143,39 @@ def test_a_full_disk_is_out_of_resources_and_leaves_nothing(
     assert put(archive) == 0
 
 
-def test_an_index_that_cannot_commit_leaves_nothing(
-    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_an_index_that_cannot_commit_shows_nothing_and_loses_nothing(
+    archive: Archive, make: Callable[..., Archive], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(_: Writing) -> None:
+    def fail(*_: object) -> None:
         raise OperationalError("COMMIT", {}, Exception("database or disk is full"))
 
-    monkeypatch.setattr(Writing, "commit", fail)
+    monkeypatch.setattr(Connection, "commit", fail)
     with pytest.raises(Refused) as refusal:
         put(archive)
     assert refusal.value.status == 0xA700
     monkeypatch.undo()
-    assert files_of(tmp_path / "STA") == {}
     assert ask(archive, Level.STUDY, StudyInstanceUID="") == []
+    assert put(archive) == 0, "the index is back"
+    assert len(ask(archive, Level.STUDY, StudyInstanceUID="")) == 1
 
 
 def test_bytes_then_name_then_row_then_answer(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
     order: list[str] = []
 
     def note(owner: type, name: str) -> None:
-        real: Callable[..., None] = getattr(owner, name)
+        real: Callable[..., object] = getattr(owner, name)
 
-        def noted(*args: object) -> None:
-            real(*args)
+        def noted(*args: object) -> object:
+            done = real(*args)
             order.append(name)
+            return done
 
         monkeypatch.setattr(owner, name, noted)
 
-    for owner, name in ((Partial, "settle"), (Partial, "publish"), (Writing, "commit")):
+    for owner, name in ((Partial, "settle"), (Partial, "publish"), (Index, "add"), (Partial, "settled")):
         note(owner, name)
     put(archive)
-    assert order == ["settle", "publish", "commit"]
+    assert order == ["settle", "publish", "settled", "add"]
 
 
 _DIE = """
@@ -208,11 +203,13 @@ def test_a_sweep_spares_what_a_living_process_receives(tmp_path: Path) -> None:
     partial.write([b"on its way"])
     second = Files(tmp_path)
     second.open()
-    second.close()
+    assert list(second.abandoned()) == []
     partial.settle()
-    partial.publish(living.path(file_name("1.2")))
-    assert living.path(file_name("1.2")).read_bytes() == b"on its way"
+    name = file_name("1.2", b"content")
+    partial.publish(name)
+    assert living.path(name).read_bytes() == b"on its way"
     living.close()
+    second.close()
     assert list((tmp_path / "incoming").iterdir()) == [tmp_path / "incoming" / "sweep"]
 
 
@@ -246,7 +243,8 @@ def test_threads_racing_for_one_uid_agree_on_one_content(archive: Archive, tmp_p
     with ThreadPoolExecutor(8) as pool:
         statuses = list(pool.map(one, range(40)))
     assert sorted(statuses, key=str) == [0] * 20 + [0x0111] * 20
-    assert len(files_of(tmp_path / "STA")) == 1
+    assert len(files_of(tmp_path / "STA")) == 2, "one is held, the other in quarantine"
+    assert len(list((tmp_path / "STA" / "quarantine").iterdir())) == 1
 
 
 def test_areas_hold_the_same_study_independently(make: Callable[..., Archive], tmp_path: Path) -> None:
