@@ -11,22 +11,33 @@ Negotiation goes through pynetdicom's PDU, primitive and presentation classes; d
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pacs_tui.dimse import command as cmd
 from pacs_tui.dimse import negotiation as neg
 from pacs_tui.dimse import upper_layer as ul
-from pacs_tui.dimse.contexts import Context, Proposal
-from pacs_tui.errors import Cancelled, Refused, Unreachable
+from pacs_tui.dimse.contexts import Context, Extended, Proposal
+from pacs_tui.errors import Refused, Unreachable, UsageError
+from pacs_tui.model.admission import EVERY_RIGHT, Right
 from pacs_tui.settings import Timeouts
 
-_DATA_CAP = 16 << 20
+_log = logging.getLogger(__name__)
+_IDENTIFIER_CAP = 16 << 20
+_AT_A_TIME = 1 << 16
+"""Bytes of a data set worth a write of their own."""
 _OUR_PDU_CAP = 1 << 20
 _CHUNKS = 512
 _RELEASE_SECONDS = 2.0
+
+Rejection = tuple[int, int, int]
+"""Result, source and reason of an A-ASSOCIATE-RJ (PS3.8 9.3.4)."""
+_BAD_TITLE: Rejection = (1, 1, 1)
+_BAD_VERSION: Rejection = (1, 2, 2)
+_BAD_APPLICATION: Rejection = (1, 1, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +54,24 @@ class Association:
 
     def __init__(
         self, connection: ul.Connection, calling: str, called: str, contexts: Sequence[Context], peer_pdu: int,
-        host: str, timeouts: Timeouts,
+        host: str, timeouts: Timeouts, rights: frozenset[Right] = EVERY_RIGHT,
+        extended: Mapping[str, Extended] | None = None,
     ) -> None:  # fmt: skip
         self.connection = connection
         self.calling, self.called, self.host = calling, called, host
         self.contexts = {context.id: context for context in contexts}
         self.timeouts = timeouts
+        self.rights = rights
+        """What the peer may ask of us."""
+        self.extended = extended or {}
+        """By SOP class, what extended negotiation agreed."""
         # 0 means no limit (PS3.8 D.1.1); a fragment never needs more than a megabyte.
         self.fragment = min(peer_pdu or _OUR_PDU_CAP, _OUR_PDU_CAP) - 6
         self.open = True
         self._message_id = 0
-        self._pending: Iterator[tuple[int, int, memoryview]] = iter(())
+        self.command = b""
+        """The command set that was received last, as it came."""
+        self.identifier_cap = _IDENTIFIER_CAP
 
     @classmethod
     def unestablished(cls, connection: ul.Connection) -> Association:
@@ -65,14 +83,18 @@ class Association:
     @classmethod
     def request(
         cls, host: str, port: int, who: str, calling: str, called: str, proposals: Sequence[Proposal],
-        timeouts: Timeouts, pdu_length: int = 131072,
+        timeouts: Timeouts, pdu_length: int = 131072, opened: Callable[[ul.Connection], None] | None = None,
     ) -> Association:  # fmt: skip
-        """Connect and negotiate; Refused with `rj:result:source:reason`, Unreachable otherwise."""
+        """Connect and negotiate; Refused with `rj:result:source:reason`, Unreachable otherwise.
+
+        `opened` is told the connection before the negotiation, so that another thread can interrupt that too.
+        """
         connection = ul.Connection.open(host, port, who, timeouts.connect, pdu_length)
         try:
-            asked = [neg.requested(number, proposal) for number, proposal in enumerate(proposals)]
-            request = neg.associate_rq(calling, called, asked, proposals, pdu_length)
-            connection.send([request], timeouts.association)
+            if opened is not None:
+                opened(connection)
+            asked = tuple(proposals)
+            connection.send([neg.associate_rq(calling, called, asked, pdu_length)], timeouts.association)
             kind, body = _expect(connection, timeouts.association, "timeout:association")
             if kind == ul.ASSOCIATE_RJ:
                 result, source, reason = body[1], body[2], body[3]
@@ -94,26 +116,31 @@ class Association:
     @classmethod
     def accept(
         cls, connection: ul.Connection, host: str, timeouts: Timeouts, request_seconds: float,
-        admit: Callable[[str, str], tuple[int, int, int] | None],
+        admit: Callable[[str, str], frozenset[Right] | Rejection],
     ) -> Association | None:  # fmt: skip
-        """Answer an A-ASSOCIATE-RQ; `admit(calling, called)` gives None or (result, source, reason). None: rejected."""
+        """Answer an A-ASSOCIATE-RQ; `admit(calling, called)` gives the rights or a rejection. None: rejected."""
         kind, body = _expect(connection, request_seconds, "timeout:association")
         if kind != ul.ASSOCIATE_RQ:
             raise ul.Violation(f"a PDU of type {kind:#04x} before A-ASSOCIATE-RQ", 2)
-        calling, called = neg.titles(body)
-        # Strangers are turned away before their contexts are worth any work to us.
-        refusal = admit(calling, called) if body[1] & 1 else (1, 2, 2)
-        if refusal is None:
-            primitive = neg.read_request(body)
-            if str(primitive.application_context_name) != neg.APPLICATION_CONTEXT:
-                refusal = (1, 1, 2)
-        if refusal is not None:
-            connection.send([bytes((3, 0, 0, 0, 0, 4, 0, *refusal))], request_seconds)
-            connection.linger(1.0)
+        try:
+            calling, called = neg.titles(body)
+        except UsageError as error:
+            _log.warning("%s rejected: %s", connection.who, error)
+            _reject(connection, _BAD_TITLE, request_seconds)
             return None
-        contexts, answer, peer_pdu = neg.answer(primitive, connection.pdu_length)
-        connection.send([answer], request_seconds)
-        return cls(connection, calling, called, contexts, peer_pdu, host, timeouts)
+        # Strangers are turned away before their contexts are worth any work to us.
+        rights = admit(calling, called) if body[1] & 1 else _BAD_VERSION
+        if isinstance(rights, tuple):
+            _reject(connection, rights, request_seconds)
+            return None
+        answer = neg.answer(body, rights, connection.pdu_length)
+        if answer is None:
+            _reject(connection, _BAD_APPLICATION, request_seconds)
+            return None
+        connection.send([neg.associate_ac(body, answer)], request_seconds)
+        return cls(
+            connection, calling, called, answer.contexts, answer.peer_pdu, host, timeouts, rights, answer.extended
+        )
 
     # ------------------------------------------------------------------ messages
 
@@ -162,64 +189,84 @@ class Association:
 
     def receive_command(self, seconds: float | None = None, cancel: threading.Event | None = None) -> Message | None:
         """The next command set, its data set still to be read through `data`; None when the peer asked for release."""
-        collected = b""
-        while True:
-            fragment = self._fragment(self.timeouts.message if seconds is None else seconds, cancel)
-            if fragment is None:
-                return None
-            context, control, data = fragment
-            if not control & 1:
-                raise ul.Violation("a data set fragment where a command set belongs", 2)
-            if len(collected) + len(data) > cmd.COMMAND_CAP:
-                raise ul.Violation("a command set of more than 64 KiB", 6)
-            if control & 2 and not collected:
-                return Message(context, cmd.unpack(data), None)
+        self.connection.drop()
+        self.connection.patience(self.timeouts.message if seconds is None else seconds)
+        piece = self._piece(cancel)
+        if piece is None:
+            return None
+        context, control, data = piece
+        if control == 3:
+            self.command = bytes(data)
+            return Message(context, cmd.unpack(self.command), None)
+        # What has begun goes on without the patience for a beginning.
+        self.connection.patience(self.timeouts.message)
+        collected = bytearray()
+        while control & 1:
             collected += data
+            if len(collected) > cmd.COMMAND_CAP:
+                raise ul.Violation("a command set of more than 64 KiB", 6)
             if control & 2:
-                return Message(context, cmd.unpack(collected), None)
+                self.command = bytes(collected)
+                return Message(context, cmd.unpack(self.command), None)
+            _, control, data = self._rest(context, cancel)
+        raise ul.Violation("a data set fragment where a command set belongs", 2)
 
     def collect(self, message: Message, seconds: float | None = None, cancel: threading.Event | None = None) -> bytes:
-        """The whole identifier that follows a command, at most 16 MiB; empty where the command has none."""
+        """The whole identifier that follows a command, empty where the command has none; Violation over the cap."""
         if not message.command.has_data:
             return b""
-        parts, size = [], 0
-        for part in self.data(message.context, seconds, cancel):
-            size += len(part)
-            if size > _DATA_CAP:
-                raise ul.Violation(f"a data set of more than {_DATA_CAP >> 20} MiB where an identifier belongs", 0)
-            parts.append(bytes(part))
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        found, size = [], 0
+        for parts in self.data(message.context, seconds, cancel):
+            found.append(b"".join(parts))
+            size += len(found[-1])
+            if size > self.identifier_cap:
+                raise ul.Violation(f"a data set of more than {self.identifier_cap >> 20} MiB for an identifier", 0)
+        return found[0] if len(found) == 1 else b"".join(found)
+
+    def skip(self, message: Message) -> None:
+        """Read past the data set of a command, where there is one."""
+        if message.command.has_data:
+            for _ in self.data(message.context):
+                pass
 
     def data(
         self, context: int, seconds: float | None = None, cancel: threading.Event | None = None
-    ) -> Iterator[memoryview]:
-        """The fragments of the data set that follows a command; each view is valid until the next.
+    ) -> Iterator[list[memoryview]]:
+        """The data set that follows a command, in lists of what came at a time, each valid until the next.
 
         Cancelled in its middle leaves the association fit only for an abort.
         """
-        while True:
-            fragment = self._fragment(self.timeouts.message if seconds is None else seconds, cancel)
-            if fragment is None:
-                raise ul.Violation("A-RELEASE-RQ inside a message", 2)
-            where, control, data = fragment
-            if control & 1 or where != context:
-                raise ul.Violation("a fragment that does not belong to the message being sent", 2)
-            yield data
-            if control & 2:
-                return
+        connection = self.connection
+        connection.patience(self.timeouts.message if seconds is None else seconds)
+        control = 0
+        while not control & 2:
+            parts: list[memoryview] = []
+            size = 0
+            while not control & 2 and (not parts or connection.keep(size < _AT_A_TIME)):
+                where, control, data = connection.piece(cancel) or self._rest(context, cancel)
+                if control & 1 or where != context:
+                    raise ul.Violation("a fragment that does not belong to the data set being sent", 2)
+                parts.append(data)
+                size += len(data)
+            connection.drop()
+            yield parts
 
-    def _fragment(self, seconds: float, cancel: threading.Event | None) -> tuple[int, int, memoryview] | None:
-        for fragment in self._pending:
-            if fragment[0] not in self.contexts:
-                raise ul.Violation(f"presentation context {fragment[0]}, which was not accepted", 6)
-            return fragment
-        got = self.connection.read(seconds, cancel)
-        if got is None:
-            raise Cancelled("Cancelled.")
-        kind, body = got
-        if kind == ul.P_DATA_TF:
-            self._pending = ul.pdvs(body)
-            return self._fragment(seconds, cancel)
+    def _rest(self, context: int, cancel: threading.Event | None) -> tuple[int, int, memoryview]:
+        """The next piece of a message that has begun."""
+        piece = self._piece(cancel)
+        if piece is None:
+            raise ul.Violation("A-RELEASE-RQ inside a message", 2)
+        if piece[0] != context:
+            raise ul.Violation("a fragment that does not belong to the message being sent", 2)
+        return piece
+
+    def _piece(self, cancel: threading.Event | None) -> tuple[int, int, memoryview] | None:
+        piece = self.connection.piece(cancel)
+        if piece is not None:
+            if piece[0] not in self.contexts:
+                raise ul.Violation(f"presentation context {piece[0]}, which was not accepted", 6)
+            return piece
+        kind, body = self.connection.read(self.timeouts.message, cancel)
         if kind == ul.RELEASE_RQ:
             with contextlib.suppress(Unreachable):
                 self.connection.send([_release(ul.RELEASE_RP)], self.timeouts.association)
@@ -261,6 +308,11 @@ class Association:
 # ---------------------------------------------------------------------- PDUs
 
 
+def _reject(connection: ul.Connection, rejection: Rejection, seconds: float) -> None:
+    connection.send([bytes((ul.ASSOCIATE_RJ, 0, 0, 0, 0, 4, 0, *rejection))], seconds)
+    connection.linger(1.0)
+
+
 def _release(kind: int) -> bytes:
     return bytes((kind, 0, 0, 0, 0, 4, 0, 0, 0, 0))
 
@@ -277,14 +329,8 @@ def _aborted(who: str, body: memoryview) -> Unreachable:
 
 def _expect(connection: ul.Connection, seconds: float, code: str) -> tuple[int, memoryview]:
     try:
-        got = connection.read(seconds)
+        return connection.read(seconds)
     except Unreachable as error:
         if error.code == "timeout:message":
             raise Unreachable(f"{connection.who} connects but says nothing for {seconds:g} s.", code) from None
         raise
-    if got is None:
-        raise Cancelled("Cancelled.")
-    kind, body = got
-    if kind in (ul.ASSOCIATE_RJ, ul.ABORT) and len(body) < 4:
-        raise ul.Violation("a short PDU", 6)
-    return kind, body

@@ -15,6 +15,7 @@ from pydicom.uid import UID_dictionary as _KNOWN_UIDS
 from pynetdicom import sop_class
 from pynetdicom.presentation import AllStoragePresentationContexts, PresentationContext, StoragePresentationContexts
 
+from pacs_tui.model.admission import Right
 from pacs_tui.model.level import Root
 
 IMPLICIT = str(ImplicitVRLittleEndian)
@@ -26,14 +27,17 @@ VERIFICATION = str(sop_class.Verification)
 FIND = {
     Root.PATIENT: str(sop_class.PatientRootQueryRetrieveInformationModelFind),
     Root.STUDY: str(sop_class.StudyRootQueryRetrieveInformationModelFind),
+    Root.PATIENT_STUDY: str(sop_class.PatientStudyOnlyQueryRetrieveInformationModelFind),
 }
 MOVE = {
     Root.PATIENT: str(sop_class.PatientRootQueryRetrieveInformationModelMove),
     Root.STUDY: str(sop_class.StudyRootQueryRetrieveInformationModelMove),
+    Root.PATIENT_STUDY: str(sop_class.PatientStudyOnlyQueryRetrieveInformationModelMove),
 }
 GET = {
     Root.PATIENT: str(sop_class.PatientRootQueryRetrieveInformationModelGet),
     Root.STUDY: str(sop_class.StudyRootQueryRetrieveInformationModelGet),
+    Root.PATIENT_STUDY: str(sop_class.PatientStudyOnlyQueryRetrieveInformationModelGet),
 }
 ROOT_OF = {uid: root for table in (FIND, MOVE, GET) for root, uid in table.items()}
 
@@ -107,6 +111,38 @@ def answerable(abstract_syntax: str) -> bool:
     if abstract_syntax == VERIFICATION or abstract_syntax in ROOT_OF or abstract_syntax in STORAGE_CLASSES:
         return True
     return abstract_syntax not in _KNOWN_UIDS
+
+
+def allowed(abstract_syntax: str, peer_takes: bool, rights: frozenset[Right]) -> bool:
+    """True where the rights of an association cover a context; storage also serves the sub-operations of a C-GET."""
+    if abstract_syntax == VERIFICATION:
+        return Right.ECHO in rights
+    if abstract_syntax in ROOT_OF:
+        return (Right.FIND if abstract_syntax in FIND.values() else Right.RETRIEVE) in rights
+    return Right.STORE in rights or (peer_takes and Right.RETRIEVE in rights)
+
+
+@dataclass(frozen=True, slots=True)
+class Extended:
+    """What SOP Class Extended Negotiation agreed for a query or retrieve class (PS3.4 C.5.1.1, C.5.2.1, C.5.3.1)."""
+
+    relational: bool = False
+    """Queries, or retrieves, without the unique keys of the levels above."""
+    combined: bool = False
+    """A date and a time range matched as one (C-FIND)."""
+    fuzzy: bool = False
+    """Fuzzy semantic matching of person names (C-FIND)."""
+
+
+_OFFERED = {True: b"\1\1\1\0\0", False: b"\1\0"}
+"""Application information we answer: to C-FIND relational, combined, fuzzy, timezone, multi-frame; else relational."""
+
+
+def extend(abstract_syntax: str, asked: bytes) -> tuple[Extended, bytes]:
+    """What is agreed of the asked bytes (1: wanted, absent: not), and the answer, which is as long as the question."""
+    offered = _OFFERED[abstract_syntax in FIND.values()]
+    agreed = bytes(a == 1 and b == 1 for a, b in zip(asked, offered, strict=False))
+    return Extended(*(bool(byte) for byte in agreed.ljust(3, b"\0")[:3])), agreed
 
 
 def supported(requested: Sequence[PresentationContext]) -> list[PresentationContext]:

@@ -14,6 +14,10 @@ Raw = dict[int, tuple[bytes, bytes]]
 """Tag 0xGGGGEEEE -> (VR or b"" where implicit, value bytes)."""
 
 LONG_VRS = frozenset((b"OB", b"OW", b"OF", b"OD", b"OL", b"OV", b"SQ", b"UC", b"UR", b"UT", b"UN", b"SV", b"UV"))
+_SHORT_VRS = frozenset((
+    b"AE", b"AS", b"AT", b"CS", b"DA", b"DS", b"DT", b"FD", b"FL", b"IS", b"LO", b"LT", b"PN", b"SH", b"SL", b"SS",
+    b"ST", b"TM", b"UI", b"UL", b"US",
+))  # fmt: skip
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _UNDEFINED = 0xFFFFFFFF
 _TAG = struct.Struct("<HH")
@@ -22,6 +26,8 @@ _EXPLICIT = struct.Struct("<HH2sH")
 _LENGTH = struct.Struct("<I")
 _VALUE_CAP = 1 << 16
 _DEPTH_CAP = 64
+SEQUENCES = frozenset((0x00081032, 0x00400275))
+"""Procedure Code and Request Attributes: sequences whose items are kept as they are, for identifier.py to read."""
 
 
 class Truncated(Exception):
@@ -33,32 +39,22 @@ class Unusual(Exception):
 
 
 def scan(data: bytes | memoryview, explicit: bool, stop: int = 0xFFFFFFFF, complete: bool = True) -> Raw:
-    """Top-level elements with tags up to `stop`; values over 64 KiB and sequences are left out.
+    """Top-level elements with tags up to `stop`; values over 64 KiB and sequences but SEQUENCES are left out.
 
     With `complete` the bytes are the whole data set and may end after any element; else Truncated says that the
     elements up to `stop` are not all there yet. Unusual for a length that runs over the end or tags out of order.
     """
     found: Raw = {}
+    data = bytes(data)
     at, end, last = 0, len(data), -1
-    long_vrs, explicit_head, implicit_head = LONG_VRS, _EXPLICIT.unpack_from, _TAG_LENGTH.unpack_from
     while at < end:
-        if end - at < 12 and (not complete or end - at < 8):
-            raise Unusual if complete else Truncated
-        # The loop of every row of every answer: the heads are read here, not in a function.
         if explicit:
-            group, element, vr, length = explicit_head(data, at)
-            value = at + 8
-            if vr in long_vrs:
-                if end - at < 12:
-                    raise Unusual
-                length = _LENGTH.unpack_from(data, at + 8)[0]
-                value = at + 12
-            elif not vr.isupper() or not vr.isalpha():
-                raise Unusual
-        else:
-            group, element, length = implicit_head(data, at)
-            vr, value = b"", at + 8
-        tag = group << 16 | element
+            at, last = _scan_short(data, at, last, stop, found)
+        if end - at < 12 and (not complete or end - at < 8):
+            if at == end:
+                break
+            raise Unusual if complete else Truncated
+        tag, vr, length, value = _head(data, at, end, explicit)
         if tag > stop:
             return found
         if tag <= last:
@@ -66,15 +62,33 @@ def scan(data: bytes | memoryview, explicit: bool, stop: int = 0xFFFFFFFF, compl
         last = tag
         if length == _UNDEFINED:
             at = _skip_undefined(data, value, explicit, complete)
+            if tag in SEQUENCES and at - value <= _VALUE_CAP:
+                found[tag] = (vr, data[value : at - 8])
             continue
         at = value + length
         if at > end:
             raise Unusual if complete else Truncated
-        if length <= _VALUE_CAP and vr != b"SQ":
-            found[tag] = (vr, bytes(data[value:at]))
+        if length <= _VALUE_CAP and (vr != b"SQ" or tag in SEQUENCES):
+            found[tag] = (vr, data[value:at])
     if not complete:
         raise Truncated
     return found
+
+
+def _scan_short(data: bytes, at: int, last: int, stop: int, found: Raw) -> tuple[int, int]:
+    """Read on while all is ordinary; the position and the tag before it. The loop of every row and every head."""
+    end, short, unpack = len(data), _SHORT_VRS, _EXPLICIT.unpack_from
+    heads = end - 12
+    while at <= heads:
+        group, element, vr, length = unpack(data, at)
+        tag = group << 16 | element
+        start = at + 8
+        after = start + length
+        if vr not in short or not last < tag <= stop or after > end:
+            break
+        found[tag] = (vr, data[start:after])
+        at, last = after, tag
+    return at, last
 
 
 def _head(data: bytes | memoryview, at: int, end: int, explicit: bool) -> tuple[int, bytes, int, int]:

@@ -5,52 +5,68 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from pydicom import config as _pydicom_config
 from pydicom.charset import convert_encodings, decode_bytes, encode_string
 from pydicom.datadict import keyword_for_tag, tag_for_keyword
 from pydicom.dataset import Dataset
-from pydicom.filereader import read_dataset
+from pydicom.filereader import read_dataset, read_sequence
 from pydicom.valuerep import VR, PersonName
 
 from pacs_tui.dimse.contexts import BIG_ENDIAN, DEFLATED, IMPLICIT
-from pacs_tui.dimse.dataset import LONG_VRS, Raw, Truncated, Unusual, scan, vr_of
+from pacs_tui.dimse.dataset import LONG_VRS, SEQUENCES, Raw, Truncated, Unusual, scan, vr_of
 from pacs_tui.errors import UsageError
 from pacs_tui.model.level import Level
 from pacs_tui.model.query import Query
-from pacs_tui.model.tag import Column, Element
+from pacs_tui.model.tag import Element
 
 _CHARSET, _LEVEL = 0x00080005, 0x00080052
 _TEXT_VRS = frozenset(("SH", "LO", "ST", "LT", "UC", "UT", "PN"))
+_QUICK = frozenset((b"AE", b"AS", b"CS", b"DA", b"DS", b"IS", b"LO", b"PN", b"SH", b"TM", b"UI"))
+"""VRs whose single value in ASCII is read as it stands."""
 _SINGLE_VRS = frozenset(("ST", "LT", "UT", "UR"))
-_NUMBERS = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d", "SV": "q", "UV": "Q", "AT": "HH"}
-_UTF8 = "ISO_IR 192"
+NUMBERS = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d", "SV": "q", "UV": "Q", "AT": "HH"}
+UTF8 = "ISO_IR 192"
 _VALUE_CAP = 0xFFFE
+ITEM_MARK, VALUE_MARK = "\x1e", "\x1f"
+_NO_MARKS = {ord(ITEM_MARK): None, ord(VALUE_MARK): None}
 HEAD_CAP = 1 << 18
 """Bytes of a data set within which its head must lie."""
-HEADER_STOP = 0x00280011
-"""Columns: the last attribute of an instance that the index keeps."""
+HEADER_STOP = 0x00400275
+"""Request Attributes Sequence: the last attribute of an instance that the index keeps."""
 
 # A peer's value that breaks its VR's rules is the peer's business: shown as it is, never a warning per row.
 _pydicom_config.settings.reading_validation_mode = _pydicom_config.IGNORE
+
+
+class Reading:
+    """Rows of one answer that share the memory of what was read last: each keeps its bytes, and nothing else."""
+
+    __slots__ = ("last",)
+
+    def __init__(self) -> None:
+        self.last: tuple[Attributes | None, Raw] = (None, {})
 
 
 class Attributes(Mapping[str, str]):
     """Keyword -> decoded text over the bytes of a data set; scanned and decoded when first asked.
 
     Several values are joined by backslashes. `fallback` is the SpecificCharacterSet to assume where none is named.
+    A sequence (dataset.SEQUENCES) is a text too: each item begins with RS, each value in it is `GGGGEEEE=text` and ends
+    with US.
     """
 
-    __slots__ = ("_data", "_encodings", "_explicit", "_fallback", "_raw", "_scan")
+    __slots__ = ("_data", "_encodings", "_explicit", "_fallback", "_raw", "_reading")
 
-    def __init__(self, data: bytes, transfer_syntax: str, fallback: str = "") -> None:
+    def __init__(self, data: bytes, transfer_syntax: str, fallback: str = "", reading: Reading | None = None) -> None:
         self._data = data
         self._explicit = transfer_syntax != IMPLICIT
         self._raw: Raw | None = None
         self._encodings: list[str] | None = None
         self._fallback = fallback
-        self._scan: Callable[[bytes], Raw] | None = None
+        self._reading = reading
         if transfer_syntax in (BIG_ENDIAN, DEFLATED):
             self._raw = _by_pydicom(data, transfer_syntax)
 
@@ -63,12 +79,20 @@ class Attributes(Mapping[str, str]):
 
     def raw(self) -> Raw:
         """The elements as bytes; an unreadable data set has those before the damage."""
-        raw, data = self._raw, self._data
-        if raw is None:
-            try:
-                raw = scan(data, self._explicit)
-            except (Unusual, struct.error, IndexError):
-                raw = _by_pydicom(data, "" if self._explicit else IMPLICIT)
+        raw, data, reading = self._raw, self._data, self._reading
+        if raw is not None:
+            return raw
+        if reading is not None:
+            owner, raw = reading.last
+            if owner is self:
+                return raw
+        try:
+            raw = scan(data, self._explicit)
+        except (Unusual, struct.error, IndexError):
+            raw = _by_pydicom(data, "" if self._explicit else IMPLICIT)
+        if reading is not None:
+            reading.last = (self, raw)
+        else:
             # in this order: another thread may be in here with us
             self._raw = raw
             self._data = b""
@@ -80,7 +104,23 @@ class Attributes(Mapping[str, str]):
         if found is None:
             raise KeyError(keyword)
         vr, value = found
-        return self._text(vr.decode("ascii", "replace") if vr and vr != b"UN" else vr_of(tag or 0), value)
+        return self._text(vr.decode("ascii", "replace") if vr and vr != b"UN" else vr_of(tag or 0), value, bool(vr))
+
+    def get(self, keyword: str, default: Any = None) -> Any:
+        """As Mapping's, without an exception for what is not there: most of what the archive asks for is not."""
+        raw = self._raw
+        if raw is None:
+            raw = self.raw()
+        found = raw.get(_TAGS.get(keyword) or _tag(keyword) or -1)
+        if found is None:
+            return default
+        vr, value = found
+        if vr in _QUICK and value.isascii() and b"\x1b" not in value and b"\\" not in value:
+            return value.decode("ascii").strip(" \0")
+        return self[keyword]
+
+    def __contains__(self, keyword: object) -> bool:
+        return isinstance(keyword, str) and self.raw().get(_tag(keyword) or -1) is not None
 
     def __iter__(self) -> Iterator[str]:
         # Private elements and group lengths have no keyword, and so no place in a mapping of keywords.
@@ -89,8 +129,10 @@ class Attributes(Mapping[str, str]):
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
-    def _text(self, vr: str, value: bytes) -> str:
-        number = _NUMBERS.get(vr)
+    def _text(self, vr: str, value: bytes, explicit: bool) -> str:
+        if vr == "SQ":
+            return self._items(value, explicit)
+        number = NUMBERS.get(vr)
         if number is not None:
             size = struct.calcsize("<" + number)
             numbers = struct.iter_unpack("<" + number, value[: len(value) // size * size])
@@ -110,10 +152,31 @@ class Attributes(Mapping[str, str]):
             return "\\".join(part.strip(" \0") for part in text.split("\\"))
         return text.strip(" \0")
 
+    def _items(self, value: bytes, explicit: bool) -> str:
+        if value.startswith(ITEM_MARK.encode()):
+            return value.decode("utf-8", "replace")
+        try:
+            return _items_text(read_sequence(io.BytesIO(value), not explicit, True, len(value), "iso8859"),
+                               True, self._charset())  # fmt: skip
+        except Exception:  # noqa: BLE001  hostile bytes: pydicom raises anything
+            return ""
+
+    def described(self) -> str:
+        """Everything but sequences as the text of an item."""
+        raw, parts = self.raw(), []
+        for tag, (vr, value) in sorted(raw.items()):
+            name = vr.decode("ascii", "replace") if vr and vr != b"UN" else vr_of(tag)
+            text = "" if name == "SQ" else self._text(name, value, bool(vr))
+            if text:
+                parts.append(f"{tag:08X}={text.translate(_NO_MARKS)}{VALUE_MARK}")
+        return ITEM_MARK + "".join(parts)
+
+    def _charset(self) -> str:
+        return self.raw().get(_CHARSET, (b"", b""))[1].decode("ascii", "replace").strip(" \0") or self._fallback
+
     def _decode(self, vr: str, value: bytes) -> str:
         if self._encodings is None:
-            named = self.raw().get(_CHARSET, (b"", b""))[1].decode("ascii", "replace").strip(" \0") or self._fallback
-            self._encodings = _encodings(named)
+            self._encodings = _encodings(self._charset())
         try:
             if vr == "PN":
                 names = (PersonName(part, self._encodings) for part in _split(value, self._encodings))
@@ -125,7 +188,7 @@ class Attributes(Mapping[str, str]):
 
 def _split(value: bytes, encodings: list[str]) -> list[bytes]:
     # A backslash byte is a delimiter only where the encoding has no multi-byte characters that contain it.
-    if any(name in ("gb18030", "gbk", "shift_jis") for name in encodings) or b"\x1b$" in value:
+    if any(name.lower() in ("gb18030", "gbk", "shift_jis") for name in encodings) or b"\x1b$" in value:
         return [value]
     return value.split(b"\\")
 
@@ -154,20 +217,35 @@ def _by_pydicom(data: bytes, transfer_syntax: str) -> Raw:
         if transfer_syntax == DEFLATED:
             data = _inflate(data)
         dataset = read_dataset(io.BytesIO(data), transfer_syntax == IMPLICIT, little, stop_when=_after_header)
-        for raw in dataset.values():
-            vr = str(raw.VR or "")
-            value = getattr(raw, "value", None)
-            if isinstance(value, bytes) and vr != "SQ" and len(value) <= 1 << 16:
-                if not little and vr in _NUMBERS:
-                    value = _swap(value, struct.calcsize("<" + _NUMBERS[vr][0]))
-                found[int(raw.tag)] = (vr.encode(), value)
+        found |= _raw_of(dataset, little)
+        named = Attributes.of(found)._charset()
+        for tag in SEQUENCES:
+            if tag in dataset:
+                found[tag] = (b"SQ", _items_text(dataset[tag].value, little, named).encode())
     except Exception:  # noqa: BLE001  hostile bytes: pydicom raises anything; what was read until then stands
         return found
     return found
 
 
+def _raw_of(dataset: Dataset, little: bool) -> Raw:
+    """What pydicom read and has not decoded yet."""
+    found: Raw = {}
+    for raw in dataset.values():
+        vr = str(raw.VR or "")
+        value = getattr(raw, "value", None)
+        if isinstance(value, bytes) and vr != "SQ" and len(value) <= 1 << 16:
+            if not little and vr in NUMBERS:
+                value = _swap(value, struct.calcsize("<" + NUMBERS[vr][0]))
+            found[int(raw.tag)] = (vr.encode(), value)
+    return found
+
+
+def _items_text(items: Iterable[Dataset], little: bool, charset: str) -> str:
+    return "".join(Attributes.of(_raw_of(item, little), charset).described() for item in items)
+
+
 def _after_header(tag: int, vr: str | None, length: int) -> bool:
-    return int(tag) > 0x00289999
+    return int(tag) > HEADER_STOP
 
 
 def _inflate(data: bytes) -> bytes:
@@ -221,7 +299,7 @@ def encode_query(query: Query, explicit: bool, charset: str = "") -> bytes:
 def encode_keys(keys: Mapping[str, str], level: Level | None, explicit: bool, charset: str = "") -> bytes:
     """Keyword -> text, with character set and Query/Retrieve Level where there is one; ValueError for a bad keyword."""
     ascii_only = all(text.isascii() for text in keys.values())
-    named = "" if ascii_only else (charset or _UTF8)
+    named = "" if ascii_only else (charset or UTF8)
     codecs = _encodings(named)
     elements: dict[int, tuple[str, bytes]] = {}
     if level is not None:
@@ -231,8 +309,8 @@ def encode_keys(keys: Mapping[str, str], level: Level | None, explicit: bool, ch
         if tag is None:
             raise ValueError(f"{keyword} is not a DICOM keyword")
         vr = vr_of(tag)
-        if vr in _NUMBERS:
-            elements[tag] = (vr, struct.pack("<" + _NUMBERS[vr], int(text)) if text else b"")
+        if vr in NUMBERS:
+            elements[tag] = (vr, struct.pack("<" + NUMBERS[vr], int(text)) if text else b"")
         elif text.isascii() or vr not in _TEXT_VRS:
             elements[tag] = (vr, text.encode("ascii", "replace"))
         else:
@@ -247,55 +325,6 @@ def _encode(text: str, vr: str, codecs: list[str]) -> bytes:
     if vr == "PN":
         return bytes(PersonName(text).encode(codecs))
     return bytes(encode_string(text, codecs))
-
-
-class RowEncoder:
-    """Answers of one C-FIND: rows of text to identifier bytes; UTF-8 with its name where a row needs it."""
-
-    def __init__(self, columns: Sequence[Column], level: Level, explicit: bool) -> None:
-        fixed = {_LEVEL: element(_LEVEL, "CS", level.value.encode("ascii"), explicit)}
-        self._charset = element(_CHARSET, "CS", _UTF8.encode("ascii"), explicit)
-        self._no_charset = element(_CHARSET, "CS", b"", explicit)
-        self._explicit = explicit
-        self._plan: list[tuple[int, str, bytes]] = []
-        for column in columns:
-            if column.tag not in (_CHARSET, _LEVEL):
-                self._plan.append((column.tag, column.vr, b""))
-        self._plan.append((_LEVEL, "", fixed[_LEVEL]))
-        self._order = sorted(range(len(self._plan)), key=lambda i: self._plan[i][0])
-        self._indexes = [i for i, column in enumerate(columns) if column.tag not in (_CHARSET, _LEVEL)]
-
-    def encode(self, row: Sequence[str]) -> bytes:
-        """One identifier."""
-        out = [self._no_charset]
-        plain = True
-        for at in self._order:
-            tag, vr, fixed = self._plan[at]
-            if fixed:
-                out.append(fixed)
-                continue
-            text = row[self._indexes[at]]
-            if vr in _NUMBERS:
-                value = b"".join(_pack_number(vr, part) for part in text.split("\\")) if text else b""
-            elif text.isascii():
-                value = text.encode("ascii")
-            else:
-                value = text.encode("utf-8")
-                plain = False
-            if len(value) > _VALUE_CAP:
-                # An explicit length has 16 bits: whole values are left out, rather than the answer.
-                value = value[: value.rfind(b"\\", 0, _VALUE_CAP)] if b"\\" in value[:_VALUE_CAP] else b""
-            out.append(element(tag, vr, value, self._explicit))
-        if not plain:
-            out[0] = self._charset
-        return b"".join(out)
-
-
-def _pack_number(vr: str, text: str) -> bytes:
-    try:
-        return struct.pack("<" + _NUMBERS[vr], float(text) if vr in ("FL", "FD") else int(text))
-    except (struct.error, ValueError):
-        return b""
 
 
 # ---------------------------------------------------------------------- reading requests
@@ -325,6 +354,9 @@ def _elements(dataset: Dataset, depth: int = 0) -> tuple[Element, ...]:
             continue
         if item.VR == VR.SQ:
             out.append(Element(int(item.tag), "SQ", "", tuple(_elements(i, depth + 1) for i in item.value or ())))
+        elif item.VR == VR.UN and isinstance(item.value, bytes):
+            # Not a key anybody can match, and so it may not be overlooked.
+            out.append(Element(int(item.tag), "UN", item.value.decode("latin-1")))
         elif item.VR not in (VR.OB, VR.OW, VR.UN, VR.OF, VR.OD, VR.OL, VR.OV):
             values = item.value if item.VM > 1 else ([] if item.value is None else [item.value])
             out.append(Element(int(item.tag), str(item.VR)[:2], "\\".join(str(v) for v in values)))

@@ -11,10 +11,10 @@ from pacs_tui.dimse import command as cmd
 from pacs_tui.dimse import contexts as ctx
 from pacs_tui.dimse import storing
 from pacs_tui.dimse.association import Association, Message
-from pacs_tui.dimse.identifier import Attributes, encode_keys, encode_query
+from pacs_tui.dimse.identifier import Attributes, Reading, encode_keys, encode_query
 from pacs_tui.dimse.receiving import receive_instance
 from pacs_tui.dimse.services import Incoming
-from pacs_tui.dimse.upper_layer import Violation
+from pacs_tui.dimse.upper_layer import Violation, p_data
 from pacs_tui.dimse.warm import WarmAssociation
 from pacs_tui.errors import Cancelled, Refused, Unreachable
 from pacs_tui.model.level import Level, Root
@@ -35,7 +35,7 @@ class Peer:
         self._calling = node.calling or calling
         self._timeouts = timeouts
         self._warm = WarmAssociation(lambda: self._open([ctx.Proposal(ctx.VERIFICATION, ctx.QUERY_SYNTAXES)] + [
-            ctx.Proposal(uid, ctx.QUERY_SYNTAXES) for uid in ctx.FIND.values()]))  # fmt: skip
+            ctx.Proposal(ctx.FIND[root], ctx.QUERY_SYNTAXES) for root in (Root.PATIENT, Root.STUDY)]))  # fmt: skip
 
     def echo(self, count: int = 1, cancel: threading.Event | None = None) -> Generator[Echo, None, None]:
         """`count` C-ECHOs over one new association, each with its round trip (PS3.7 9.1.5)."""
@@ -90,7 +90,7 @@ class Peer:
         ), encode_query(query, explicit, self.node.charset))  # fmt: skip
         left = -1 if query.limit is None else query.limit
         level, name, charset, syntax = query.level, self.node.name, self.node.charset, context.transfer_syntax
-        done = False
+        reading, done = Reading(), False
         try:
             while True:
                 message = association.receive(cancel=cancel)
@@ -100,10 +100,17 @@ class Peer:
                     return
                 if message.data is None:
                     raise Violation("a pending C-FIND-RSP without an identifier", 2)
-                if left == 0:
-                    return
-                left -= 1
-                yield Match(level, name, Attributes(message.data, syntax, charset))
+                row: bytes | None = message.data
+                # The commands of an answer are all alike: rows behind the same bytes need no more looking at.
+                alike = p_data(message.context, 3, association.command)
+                while row is not None:
+                    if left == 0:
+                        return
+                    left -= 1
+                    yield Match(level, name, Attributes(row, syntax, charset, reading))
+                    if cancel is not None and cancel.is_set():
+                        raise Cancelled("Cancelled.")
+                    row = association.connection.follower(alike, message.context)
         except (Unreachable, Violation):
             done = True
             raise

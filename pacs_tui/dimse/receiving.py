@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 
@@ -12,24 +13,27 @@ from pacs_tui.dimse.association import Association, Message
 from pacs_tui.dimse.dataset import Truncated
 from pacs_tui.dimse.identifier import HEAD_CAP, Attributes, head
 from pacs_tui.dimse.services import Incoming
+from pacs_tui.dimse.upper_layer import Violation
 from pacs_tui.errors import Refused
 from pacs_tui.model.transfer import StoreRequest, is_uid
 
 _log = logging.getLogger(__name__)
+_OUT_OF_RESOURCES = 0xA700
 _CANNOT_UNDERSTAND = 0xC000
 _INVALID_INSTANCE = 0x0117
 _FAILURE = 0x0110
 _NOT_SUPPORTED = 0x0122
+_FIRST_LOOK = 8192
 
 
 def receive_instance(
     association: Association, message: Message, begin: Callable[[StoreRequest], Incoming],
-    cancel: threading.Event | None = None,
+    cancel: threading.Event | None = None, cap: int = sys.maxsize,
 ) -> tuple[StoreRequest, int]:  # fmt: skip
-    """Stream a data set to what `begin` opens and answer; the status that was answered.
+    """Stream a data set of at most `cap` bytes to what `begin` opens and answer; the status that was answered.
 
     Nothing is decoded but the head of the data set, and no more than a receive buffer is held. A refusal still reads
-    the data set to its end, so that the association stays in step.
+    the data set to its end, so that the association stays in step; Violation where that end does not come.
     """
     command = message.command
     context = association.contexts[message.context]
@@ -39,7 +43,7 @@ def receive_instance(
     )  # fmt: skip
     has_data = message.command.has_data
     reading = association.data(message.context, cancel=cancel) if has_data else iter(())
-    status, comment = _take(reading, request, context.abstract_syntax, begin)
+    status, comment = _take(reading, request, context.abstract_syntax, begin, cap)
     elements: list[tuple[int, cmd.Value]] = [
         (cmd.AFFECTED_CLASS, request.sop_class),
         (cmd.FIELD, cmd.C_STORE_RSP),
@@ -55,8 +59,8 @@ def receive_instance(
 
 
 def _take(
-    reading: Iterator[memoryview], request: StoreRequest, abstract_syntax: str,
-    begin: Callable[[StoreRequest], Incoming],
+    reading: Iterator[list[memoryview]], request: StoreRequest, abstract_syntax: str,
+    begin: Callable[[StoreRequest], Incoming], cap: int,
 ) -> tuple[int, str]:  # fmt: skip
     incoming: Incoming | None = None
     try:
@@ -65,15 +69,14 @@ def _take(
         if request.sop_class != abstract_syntax:
             raise Refused("the SOP class is not that of the context", "", status=_NOT_SUPPORTED)
         incoming = begin(request)
-        attributes = _stream(reading, request, incoming)
+        attributes = _stream(reading, request, incoming, cap)
         taken, incoming = incoming, None
         return taken.commit(attributes), ""
     except Refused as error:
         if incoming is not None:
             incoming.abort()
         _log.warning("%r from %s refused: %s", request.sop_instance[:64], request.calling, error)
-        for _ in reading:
-            pass
+        _drain(reading, cap)
         return error.status or _FAILURE, str(error)
     except BaseException:
         if incoming is not None:
@@ -81,20 +84,58 @@ def _take(
         raise
 
 
-def _stream(reading: Iterator[memoryview], request: StoreRequest, incoming: Incoming) -> Mapping[str, str]:
-    scanned: Attributes | None = None
-    kept = bytearray()
-    size = look_at = 0
-    for part in reading:
-        size += len(part)
-        if scanned is None and len(kept) < HEAD_CAP:
-            kept += part
-            # Looked at again only when it has doubled: tiny fragments must not cost their square.
-            if len(kept) >= look_at:
-                look_at = 2 * len(kept)
-                with contextlib.suppress(Truncated):
-                    scanned = head(bytes(kept), request.transfer_syntax, False)
-        incoming.write([part])
+def _drain(reading: Iterator[list[memoryview]], cap: int) -> None:
+    """Read on to the end of a refused data set, but not for ever."""
+    size = 0
+    for parts in reading:
+        size += sum(map(len, parts))
+        if size > cap:
+            raise Violation(f"a refused data set that does not end within {cap} bytes", 0)
+
+
+def _stream(
+    reading: Iterator[list[memoryview]], request: StoreRequest, incoming: Incoming, cap: int
+) -> Mapping[str, str]:
+    found = _Head(request.transfer_syntax)
+    size = 0
+    for parts in reading:
+        size += sum(map(len, parts))
+        if size > cap:
+            raise Refused(f"larger than the {cap >> 20} MiB taken here", "", status=_OUT_OF_RESOURCES)
+        if found.attributes is None:
+            found.feed(parts)
+        incoming.write(parts)
     if not size:
         raise Refused("an empty data set", "", status=_CANNOT_UNDERSTAND)
-    return scanned if scanned is not None else head(bytes(kept), request.transfer_syntax, size == len(kept))
+    return found.end(size)
+
+
+class _Head:
+    """The head of a data set, scanned in as few of its first bytes as hold it."""
+
+    def __init__(self, transfer_syntax: str) -> None:
+        self.attributes: Attributes | None = None
+        self._syntax = transfer_syntax
+        self._kept = bytearray()
+        self._look_at = 0
+
+    def feed(self, parts: list[memoryview]) -> None:
+        """The next bytes; looked at again only when they have doubled: tiny fragments must not cost their square."""
+        kept = self._kept
+        for part in parts:
+            at = 0
+            while at < len(part) and len(kept) < HEAD_CAP:
+                step = part[at : at + max(_FIRST_LOOK, len(kept))]
+                at += len(step)
+                kept += step
+                if len(kept) >= self._look_at:
+                    self._look_at = 2 * len(kept)
+                    with contextlib.suppress(Truncated):
+                        self.attributes = head(bytes(kept), self._syntax, False)
+                        return
+
+    def end(self, size: int) -> Attributes:
+        """What was found, after a data set of `size` bytes."""
+        if self.attributes is None:
+            self.attributes = head(bytes(self._kept), self._syntax, size == len(self._kept))
+        return self.attributes

@@ -9,6 +9,7 @@ import os
 import resource
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,24 +19,40 @@ from pacs_tui.model.picture import Canvas
 
 
 def main() -> None:
-    """Serve orders until stdin ends."""
+    """Draw until stdin ends."""
+    serve(_drawing)
+
+
+def _drawing() -> Callable[[wire.Head], bytes]:
+    from pacs_tui.imaging import draw, frame  # the imports are the slow part of a start
+
+    _load_plugins()
+
+    def answer(order: wire.Head) -> bytes:
+        canvas = Canvas(**order["canvas"])
+        draw.check(canvas)
+        read = frame.read_frame(Path(order["path"]), order["frame"], draw.room(canvas))
+        return wire.pack_picture(draw.draw(read, canvas))
+
+    return answer
+
+
+def serve(prepare: Callable[[], Callable[[wire.Head], bytes]]) -> None:
+    """Answer orders until stdin ends, within the memory that the command line allows.
+
+    `prepare` does the imports and returns what answers one order; PictureError becomes an answer too.
+    """
     answers = _private_output()
     megabytes = int(sys.argv[1])
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20, megabytes << 20))
-    from pacs_tui.imaging import draw, frame  # the imports are the slow part of a start
-
-    _load_plugins()
+    answer_to = prepare()
     _send(answers, wire.pack({"ready": True}))
     while (order := _next_order(sys.stdin.buffer)) is not None:
-        seconds = float(order["seconds"])
         # SIGALRM's default action ends even a native loop; the parent is gone or about to kill us anyway.
-        signal.setitimer(signal.ITIMER_REAL, seconds + 1.0)
+        signal.setitimer(signal.ITIMER_REAL, float(order["seconds"]) + 1.0)
         try:
-            canvas = Canvas(**order["canvas"])
-            draw.check(canvas)
-            read = frame.read_frame(Path(order["path"]), order["frame"], draw.room(canvas))
-            answer = wire.pack_picture(draw.draw(read, canvas))
+            answer = answer_to(order)
         except PictureError as error:
             answer = wire.pack({"error": str(error)})
         except MemoryError:

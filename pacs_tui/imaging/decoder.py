@@ -6,21 +6,13 @@ thread would freeze and deface it. This module imports none of them.
 
 from __future__ import annotations
 
-import os
-import select
-import signal
-import subprocess
-import sys
 import threading
-import time
 from pathlib import Path
 
 from pacs_tui.errors import PictureError
 from pacs_tui.imaging import wire
+from pacs_tui.imaging.process import Broken, Child
 from pacs_tui.model.picture import Canvas, Picture
-
-_PACKAGES = Path(__file__).resolve().parents[2]
-_START_SECONDS = 60.0  # the child's imports, on a machine that is busy
 
 
 class Decoder:
@@ -32,7 +24,7 @@ class Decoder:
         self._seconds = seconds
         self._turn = threading.Lock()
         self._guard = threading.Lock()
-        self._child: _Child | None = None
+        self._child: Child | None = None
         self._closed = False
 
     @property
@@ -52,7 +44,7 @@ class Decoder:
             try:
                 head, blobs = child.ask(wire.pack_request(str(path), canvas, frame, self._seconds), self._seconds)
                 return wire.read_picture(head, blobs, canvas)
-            except _Broken as broken:
+            except Broken as broken:
                 self._drop(child)
                 raise PictureError("The image decoder was closed." if self._closed else str(broken)) from broken
 
@@ -64,7 +56,7 @@ class Decoder:
         if child is not None:
             child.kill()
 
-    def _alive(self) -> _Child:
+    def _alive(self) -> Child:
         """The child, started where there is none or it has died while nobody looked."""
         with self._guard:
             if self._closed:
@@ -73,96 +65,11 @@ class Decoder:
                 self._child.kill()
                 self._child = None
             if self._child is None:
-                self._child = _Child(self._megabytes)
+                self._child = Child("pacs_tui.imaging.child", "The image decoder", self._megabytes)
             return self._child
 
-    def _drop(self, child: _Child) -> None:
+    def _drop(self, child: Child) -> None:
         child.kill()
         with self._guard:
             if self._child is child:
                 self._child = None
-
-
-class _Broken(Exception):
-    """The child cannot be used any more; the sentence is for the user."""
-
-
-class _Child:
-    """The process and its two pipes."""
-
-    def __init__(self, megabytes: int) -> None:
-        path = os.pathsep.join(filter(None, (str(_PACKAGES), os.environ.get("PYTHONPATH"))))
-        try:
-            self.process = subprocess.Popen(
-                # -P: the folder the user stands in is no place to import from.
-                [sys.executable, "-P", "-m", "pacs_tui.imaging.child", str(megabytes)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,  # a Ctrl-C is for the console
-                env={**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
-            )
-        except OSError as error:
-            raise PictureError(f"The image decoder cannot be started: {error.strerror}.") from error
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self._orders, self._answers = self.process.stdin, self.process.stdout
-        self._ready = False
-
-    def ask(self, order: bytes, seconds: float) -> tuple[wire.Head, bytes]:
-        """Send an order and return the answer, or raise _Broken."""
-        if not self._ready:
-            self._answer(_START_SECONDS, "did not start")
-            self._ready = True
-        try:
-            self._orders.write(order)
-            self._orders.flush()
-        except OSError as error:
-            raise _Broken(self._obituary()) from error
-        return self._answer(seconds, f"took more than {seconds:g} s over this image and was stopped")
-
-    def kill(self) -> None:
-        """End the process and give its pipes back."""
-        self.process.kill()
-        self.process.wait()
-        for pipe in (self._orders, self._answers):
-            try:
-                pipe.close()
-            except OSError:  # an order it never took
-                pass
-
-    def _answer(self, seconds: float, failing: str) -> tuple[wire.Head, bytes]:
-        deadline = time.monotonic() + seconds
-
-        def read(count: int) -> bytes:
-            parts = bytearray()
-            while len(parts) < count:
-                left = deadline - time.monotonic()
-                if left <= 0 or not poll.poll(left * 1000):
-                    raise _Broken(f"The image decoder {failing}.")
-                piece = os.read(descriptor, min(count - len(parts), 1 << 20))
-                if not piece:
-                    raise _Broken(self._obituary())
-                parts += piece
-            return bytes(parts)
-
-        try:
-            descriptor = self._answers.fileno()
-            poll = select.poll()
-            poll.register(descriptor, select.POLLIN)
-            return wire.unpack(read)
-        except PictureError as error:
-            raise _Broken(str(error)) from error
-        except (OSError, ValueError) as error:  # closed by another thread
-            raise _Broken(self._obituary()) from error
-
-    def _obituary(self) -> str:
-        """How the process ended."""
-        try:
-            status = self.process.wait(1.0)
-        except subprocess.TimeoutExpired:
-            return "The image decoder broke off."
-        if status < 0:
-            names = {number.value: number.name for number in signal.Signals}
-            return f"The image decoder crashed on this image ({names.get(-status, f'signal {-status}')})."
-        return "The image decoder ended without an answer."

@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Literal
 
@@ -33,6 +33,7 @@ _VIDEO = "1.2.840.10008.1.2.4.10"  # .100 to .108: MPEG-2, MPEG-4, HEVC
 _JPIP = ("1.2.840.10008.1.2.4.94", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.204", "1.2.840.10008.1.2.4.205")
 _JPEG2000 = frozenset({"1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.91"})
 _HTJ2K = frozenset({f"1.2.840.10008.1.2.4.{n}" for n in (201, 202, 203)})
+_DCT = frozenset({"1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51"})
 _PLUGINS = {
     "1.2.840.10008.1.2.4.50": "pillow",
     "1.2.840.10008.1.2.4.80": "pyjpegls",
@@ -78,6 +79,33 @@ class Source:
                 # "plugin: reason", a line for each plugin
                 reason = (str(last).splitlines() or [""])[-1].partition(": ")[2].strip().rstrip(".")
                 raise PictureError(f"{self.syntax.name} pixels cannot be decoded here: {reason}.") from error
+
+    def native(self) -> Iterator[Stored]:
+        """Every frame in turn as it lies in an uncompressed file, unused bits and all.
+
+        Colours that a cosine transform has made YBR come as RGB, as every decoder gives them; others as they were
+        encoded, since a conversion would round.
+        """
+        plugin = _PLUGINS.get(str(self.syntax), "")
+        frames = self._each(plugin)
+        try:
+            first = next(frames, None)
+        except (RuntimeError, NotImplementedError, ValueError):
+            if not plugin:
+                raise
+            frames = self._each("")
+            first = next(frames, None)
+        if first is not None:
+            yield first
+            yield from frames
+
+    def _each(self, plugin: str) -> Iterator[Stored]:
+        """Decode frame after frame."""
+        options = self._options | {"correct_unused_bits": False, "raw": str(self.syntax) not in _DCT}
+        for values, properties in get_decoder(self.syntax).iter_array(
+            self._pixels(), decoding_plugin=plugin, **options
+        ):  # fmt: skip
+            yield Stored(values, str(properties["photometric_interpretation"]))
 
     def _decode(self, frame: int, plugin: str) -> Stored:
         """Decode with one plugin, or with whichever can where the name is empty."""

@@ -66,7 +66,7 @@ def pack_picture(picture: Picture) -> bytes:
 def read_picture(head: Head, blobs: bytes, canvas: Canvas) -> Picture:
     """The picture of an answer, checked against the canvas it was asked for; PictureError with the child's sentence."""
     if "error" in head:
-        raise PictureError(_line(head["error"]))
+        raise PictureError(line(head["error"]))
     size = 3 * canvas.columns * canvas.rows
     glyphs = head.get("glyphs")
     sound = (
@@ -85,11 +85,11 @@ def read_picture(head: Head, blobs: bytes, canvas: Canvas) -> Picture:
         foreground=blobs[:size],
         background=blobs[size : 2 * size],
         payload=blobs[2 * size :].decode("ascii"),
-        caption=_line(head.get("caption", "")),
-        note=_line(head.get("note", "")),
+        caption=line(head.get("caption", "")),
+        note=line(head.get("note", "")),
     )
 
 
-def _line(text: object) -> str:
+def line(text: object) -> str:
     """One printable line of what a file may have worded."""
     return "".join(c if c.isprintable() else " " for c in str(text)[:500])

@@ -12,6 +12,7 @@ from pacs_tui.dimse.association import Association
 from pacs_tui.dimse.identifier import encode_keys
 from pacs_tui.dimse.upper_layer import Connection, Violation
 from pacs_tui.errors import PacsError
+from pacs_tui.model.admission import EVERY_RIGHT
 from pacs_tui.model.level import Level
 from pacs_tui.model.node import Node
 from pacs_tui.settings import Timeouts
@@ -51,7 +52,7 @@ class ScriptedPeer:
             if self._raw:
                 self._script(Association.unestablished(connection))
             else:
-                association = Association.accept(connection, "127.0.0.1", Timeouts(), 10.0, lambda *_: None)
+                association = Association.accept(connection, "127.0.0.1", Timeouts(), 10.0, lambda *_: EVERY_RIGHT)
                 assert association is not None
                 self._script(association)
         connection.close()

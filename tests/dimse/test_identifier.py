@@ -15,7 +15,8 @@ from pydicom.filereader import read_dataset
 from pydicom.filewriter import write_dataset
 
 from pacs_tui.dimse.contexts import BIG_ENDIAN, EXPLICIT, IMPLICIT
-from pacs_tui.dimse.identifier import Attributes, RowEncoder, decode_request, encode_query
+from pacs_tui.dimse.identifier import Attributes, decode_request, encode_query
+from pacs_tui.dimse.rows import RowEncoder
 from pacs_tui.model.level import Level
 from pacs_tui.model.query import RETURN_KEYS, parse
 from pacs_tui.model.tag import Column

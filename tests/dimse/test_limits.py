@@ -14,8 +14,9 @@ from pacs_tui.dimse import receiving
 from pacs_tui.dimse.association import Association, Message
 from pacs_tui.dimse.contexts import EXPLICIT, IMPLICIT, for_storage
 from pacs_tui.dimse.dataset import Truncated
-from pacs_tui.dimse.identifier import HEAD_CAP, Attributes, RowEncoder, encode_keys, head
+from pacs_tui.dimse.identifier import HEAD_CAP, Attributes, encode_keys, head
 from pacs_tui.dimse.peer import Peer
+from pacs_tui.dimse.rows import RowEncoder
 from pacs_tui.dimse.upper_layer import Connection
 from pacs_tui.errors import Cancelled, Refused, Unreachable, UsageError
 from pacs_tui.model.level import Level
@@ -64,11 +65,11 @@ def test_tiny_fragments_are_not_scanned_again_and_again(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(receiving, "head", counting)
     element = struct.pack("<HH2sHI", 8, 0x0005, b"UN", 0, 0x7FFFFF00)
-    fragments = [memoryview(part) for part in [element] + [bytes(8)] * 100_000]
+    fragments = [[memoryview(part)] for part in [element] + [bytes(8)] * 100_000]
     request = StoreRequest("ME", "YOU", "127.0.0.1", CT, "1.2.3", EXPLICIT)
-    receiving._stream(iter(fragments), request, Sink())
+    receiving._stream(iter(fragments), request, Sink(), 1 << 20)
     assert len(looked) < 30
-    assert max(looked) <= HEAD_CAP + 8
+    assert max(looked) <= 2 * HEAD_CAP
 
 
 class Sink:
