@@ -12,6 +12,7 @@ from unittest import mock
 
 from pacs_tui.cli.arguments import VERBS, parser
 from pacs_tui.errors import Exit
+from tests.write_conformance import conformance_page
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 _MADE = "<!-- Made from the code by `make docs`: change it there. -->"
@@ -86,7 +87,9 @@ def _block(lines: Sequence[Sequence[tuple[str, str]]]) -> str:
     return f"```\n{re.sub('^  ', '', text, flags=re.MULTILINE)}\n```"
 
 
-PAGES: dict[str, Callable[[], str]] = {"cli.md": cli_page, "keys.md": keys_page}
+PAGES: dict[str, Callable[[], str]] = {
+    "cli.md": cli_page, "keys.md": keys_page, "conformance.md": lambda: conformance_page(_MADE),
+}  # fmt: skip
 
 
 def main() -> None:
