@@ -79,19 +79,15 @@ def test_every_attribute_it_lists_is_returned_and_matched(served: Served, level:
     root = PATIENT_ROOT_FIND if level == "PATIENT" else STUDY_ROOT_FIND
     listed = rows(f"#### {level}")
     keywords = [row[0] for row in listed]
-    uids: dict[str, list[str]] = {
-        "STUDY": [],
-        "SERIES": ["StudyInstanceUID"],
-        "IMAGE": ["StudyInstanceUID", "SeriesInstanceUID"],
-    }
+    above = {"SERIES": ("StudyInstanceUID",), "IMAGE": ("StudyInstanceUID", "SeriesInstanceUID")}.get(level, ())
     matched = 0
     with associated(served, [(root, EXPLICIT)]) as association:
 
         def ask(**keys: str) -> list[Dataset]:
             question = Dataset()
             question.QueryRetrieveLevel = level
-            for above in uids.get(level, []):
-                setattr(question, above, held[above].value)
+            for key in above:
+                setattr(question, key, held[key].value)
             for keyword in keywords:
                 value: object = [] if keyword.endswith("Sequence") else keys.get(keyword, "")
                 setattr(question, keyword, int(str(value)) if keyword in ("Rows", "Columns") and value else value)
@@ -102,7 +98,7 @@ def test_every_attribute_it_lists_is_returned_and_matched(served: Served, level:
         (answer,) = ask()
         for keyword, _, vr, _, matching in listed:
             assert keyword in answer, keyword
-            assert answer[keyword].VR == vr
+            assert vr == answer[keyword].VR
             value = answer[keyword].value
             if not matching.startswith("single value") or value in ("", None):
                 continue
