@@ -130,11 +130,14 @@ class Association:
             return None
         # Strangers are turned away before their contexts are worth any work to us.
         rights = admit(calling, called) if body[1] & 1 else _BAD_VERSION
+        if rights == _BAD_VERSION:
+            _log.warning("%s rejected: protocol version %d", connection.who, body[0] << 8 | body[1])
         if isinstance(rights, tuple):
             _reject(connection, rights, request_seconds)
             return None
         answer = neg.answer(body, rights, connection.pdu_length)
         if answer is None:
+            _log.warning("%s rejected: its application context is not that of DICOM", connection.who)
             _reject(connection, _BAD_APPLICATION, request_seconds)
             return None
         connection.send([neg.associate_ac(body, answer)], request_seconds)
@@ -164,18 +167,17 @@ class Association:
         """One message, in one write wherever the kernel takes it."""
         chunks: list[bytes | memoryview] = [ul.p_data(context, 3, command)]
         if data is not None:
-            view, size, at = memoryview(data), len(data), 0
-            while True:
-                part = min(self.fragment, size - at)
-                last = at + part >= size
-                chunks += (ul.p_data_header(context, 2 if last else 0, part), view[at : at + part])
-                at += part
-                if last:
-                    break
+            view, size, step = memoryview(data), len(data), self.fragment
+            last = max(0, size - 1) // step * step
+            # Nearly all fragments have the same head.
+            head = ul.p_data_header(context, 0, step)
+            for at in range(0, last, step):
+                chunks += (head, view[at : at + step])
                 if len(chunks) > _CHUNKS:
                     # A peer with tiny PDUs must not make us list a gigabyte in pieces.
                     self.connection.send(chunks, self.timeouts.message)
                     chunks = []
+            chunks += (ul.p_data_header(context, 2, size - last), view[last:])
         self.connection.send(chunks, self.timeouts.message)
 
     def receive(self, seconds: float | None = None, cancel: threading.Event | None = None) -> Message:

@@ -91,6 +91,36 @@ def _scan_short(data: bytes, at: int, last: int, stop: int, found: Raw) -> tuple
     return at, last
 
 
+def scan_plain(data: bytes, explicit: bool) -> Raw | None:
+    """Every element of a small data set, VR included; None where there is a sequence or anything unusual."""
+    found: Raw = {}
+    if explicit:
+        # An element may end closer to the end than the loop reads ahead.
+        at, _ = _scan_short(data + bytes(4), 0, -1, _UNDEFINED, found)
+        return found if at == len(data) else None
+    at, end, last = 0, len(data), -1
+    while end - at >= 8:
+        group, element, length = _TAG_LENGTH.unpack_from(data, at)
+        tag = group << 16 | element
+        vr = vr_of(tag).encode()
+        after = at + 8 + length
+        if vr not in _SHORT_VRS or tag <= last or after > end:
+            return None
+        found[tag] = (vr, data[at + 8 : after])
+        at, last = after, tag
+    return found if at == end else None
+
+
+class Reading:
+    """The rows of one answer share what was read last of them: each keeps its bytes, and nothing else."""
+
+    __slots__ = ("last",)
+
+    def __init__(self) -> None:
+        self.last: tuple[object, Raw] = (None, {})
+        """A row and its elements."""
+
+
 def _head(data: bytes | memoryview, at: int, end: int, explicit: bool) -> tuple[int, bytes, int, int]:
     if not explicit:
         group, element, length = _TAG_LENGTH.unpack_from(data, at)

@@ -19,6 +19,7 @@ from pacs_tui.dimse.answering import (
     WRONG_CLASS,
     cancelled,
     identifier,
+    note_refusal,
 )
 from pacs_tui.dimse.association import Association, Message
 from pacs_tui.dimse.rows import RowEncoder
@@ -98,9 +99,12 @@ class Finding:
         if error is not None:
             interrupted = watched is not None and watched.interrupted and cancelled(association, message)
             status = CANCEL if interrupted else _status(error)
+            if status != CANCEL and isinstance(error, Refused):
+                note_refusal(association, message, status, str(error))
         outgoing.end(final(message, status, None if status == CANCEL else error))
 
     def _end(self, message: Message, status: int, error: Exception) -> None:
+        note_refusal(self._association, message, status, str(error))
         self._association.send(message.context, final(message, status, error))
 
 
@@ -111,7 +115,7 @@ class _Outgoing:
         self._association = association
         self._context, self._fragment = message.context, association.fragment
         self._pending = p_data(message.context, 3, cmd.pack(
-            (cmd.AFFECTED_CLASS, message.command.text(cmd.AFFECTED_CLASS)), (cmd.FIELD, cmd.C_FIND_RSP),
+            (cmd.AFFECTED_CLASS, message.command.text(cmd.AFFECTED_CLASS)[:64]), (cmd.FIELD, cmd.C_FIND_RSP),
             (cmd.RESPONDED_ID, message.command.number(cmd.MESSAGE_ID)), (cmd.DATA_SET_TYPE, cmd.DATA_SET),
             (cmd.STATUS, status)))  # fmt: skip
         self._out: list[bytes] = []
@@ -150,7 +154,7 @@ def final(message: Message, status: int, error: Exception | None = None) -> byte
     """The command set of the last C-FIND-RSP; a failure says why, and about which attribute (PS3.7 C.4)."""
     command = message.command
     elements: list[tuple[int, cmd.Value]] = [
-        (cmd.AFFECTED_CLASS, command.text(cmd.AFFECTED_CLASS)),
+        (cmd.AFFECTED_CLASS, command.text(cmd.AFFECTED_CLASS)[:64]),
         (cmd.FIELD, cmd.C_FIND_RSP),
         (cmd.RESPONDED_ID, command.number(cmd.MESSAGE_ID)),
         (cmd.DATA_SET_TYPE, cmd.NO_DATA_SET),

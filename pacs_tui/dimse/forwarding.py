@@ -62,7 +62,7 @@ def parcels(instances: Sequence[Held], associations: int) -> Iterator[Parcel]:
         studies.setdefault(held.study_uid, []).append(held)
     for study in studies.values():
         size = len(study)
-        if len(studies) < associations:
+        if len(studies) < associations and size >= 2 * _SMALLEST_PART:
             size = max(_SMALLEST_PART, -(-size // (associations * _PARTS)))
         for at in range(0, len(study), size):
             yield from _within_limits(study[at : at + size])

@@ -15,8 +15,9 @@ from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset, read_sequence
 from pydicom.valuerep import VR, PersonName
 
+from pacs_tui.dimse import bounds
 from pacs_tui.dimse.contexts import BIG_ENDIAN, DEFLATED, IMPLICIT
-from pacs_tui.dimse.dataset import LONG_VRS, SEQUENCES, Raw, Truncated, Unusual, scan, vr_of
+from pacs_tui.dimse.dataset import LONG_VRS, SEQUENCES, Raw, Reading, Truncated, Unusual, scan, scan_plain, vr_of
 from pacs_tui.errors import UsageError
 from pacs_tui.model.level import Level
 from pacs_tui.model.query import Query
@@ -26,6 +27,7 @@ _CHARSET, _LEVEL = 0x00080005, 0x00080052
 _TEXT_VRS = frozenset(("SH", "LO", "ST", "LT", "UC", "UT", "PN"))
 _QUICK = frozenset((b"AE", b"AS", b"CS", b"DA", b"DS", b"IS", b"LO", b"PN", b"SH", b"TM", b"UI"))
 """VRs whose single value in ASCII is read as it stands."""
+_AS_IT_STANDS = _QUICK - {b"AE", b"DS", b"IS"}
 _SINGLE_VRS = frozenset(("ST", "LT", "UT", "UR"))
 NUMBERS = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d", "SV": "q", "UV": "Q", "AT": "HH"}
 UTF8 = "ISO_IR 192"
@@ -39,15 +41,7 @@ HEADER_STOP = 0x00400275
 
 # A peer's value that breaks its VR's rules is the peer's business: shown as it is, never a warning per row.
 _pydicom_config.settings.reading_validation_mode = _pydicom_config.IGNORE
-
-
-class Reading:
-    """Rows of one answer that share the memory of what was read last: each keeps its bytes, and nothing else."""
-
-    __slots__ = ("last",)
-
-    def __init__(self) -> None:
-        self.last: tuple[Attributes | None, Raw] = (None, {})
+bounds.silence()
 
 
 class Attributes(Mapping[str, str]):
@@ -83,8 +77,8 @@ class Attributes(Mapping[str, str]):
         if raw is not None:
             return raw
         if reading is not None:
-            owner, raw = reading.last
-            if owner is self:
+            row, raw = reading.last
+            if row is self:
                 return raw
         try:
             raw = scan(data, self._explicit)
@@ -195,7 +189,7 @@ def _split(value: bytes, encodings: list[str]) -> list[bytes]:
 
 def _encodings(charset: str) -> list[str]:
     try:
-        return list(convert_encodings(charset.split("\\") if charset else ""))
+        return list(convert_encodings(charset.split("\\")[: bounds.MOST_CHARSETS] if charset else ""))
     except (LookupError, ValueError):
         return ["iso8859"]
 
@@ -216,6 +210,7 @@ def _by_pydicom(data: bytes, transfer_syntax: str) -> Raw:
     try:
         if transfer_syntax == DEFLATED:
             data = _inflate(data)
+        data = bounds.beginning(data)
         dataset = read_dataset(io.BytesIO(data), transfer_syntax == IMPLICIT, little, stop_when=_after_header)
         found |= _raw_of(dataset, little)
         named = Attributes.of(found)._charset()
@@ -332,17 +327,42 @@ def _encode(text: str, vr: str, codecs: list[str]) -> bytes:
 
 def decode_request(data: bytes, transfer_syntax: str) -> tuple[Level, tuple[Element, ...]]:
     """Level and keys of a query or retrieve identifier; ValueError says what is wrong with it (answered A900)."""
-    try:
-        dataset = read_dataset(io.BytesIO(data), transfer_syntax == IMPLICIT, transfer_syntax != BIG_ENDIAN)
-        dataset.decode()
-        level = str(dataset.get("QueryRetrieveLevel", "") or "").strip().upper()
-        keys = _elements(dataset)
-    except Exception as error:  # noqa: BLE001  hostile bytes: pydicom raises anything
-        raise ValueError(f"identifier cannot be read ({type(error).__name__})") from None
+    quick = _quick_request(data, transfer_syntax)
+    if quick is not None:
+        level, keys = quick
+    else:
+        bounds.check_identifier(data)
+        try:
+            dataset = read_dataset(io.BytesIO(data), transfer_syntax == IMPLICIT, transfer_syntax != BIG_ENDIAN)
+            bounds.check_charsets(dataset.get("SpecificCharacterSet"))
+            dataset.decode()
+            level = str(dataset.get("QueryRetrieveLevel", "") or "").strip().upper()
+            keys = _elements(dataset)
+        except Exception as error:  # noqa: BLE001  hostile bytes: pydicom raises anything
+            raise ValueError(f"identifier cannot be read ({type(error).__name__})") from None
     try:
         return Level(level), keys
     except ValueError:
         raise ValueError(f"Query/Retrieve Level {level[:16]!r} is none of PATIENT, STUDY, SERIES, IMAGE") from None
+
+
+def _quick_request(data: bytes, transfer_syntax: str) -> tuple[str, tuple[Element, ...]] | None:
+    """The same for the many that are plain ASCII without sequences, as pydicom would read them; else None."""
+    raw = scan_plain(data, transfer_syntax != IMPLICIT) if transfer_syntax != BIG_ENDIAN else None
+    if raw is None:
+        return None
+    level, keys = "", []
+    for tag, (vr, value) in raw.items():
+        if tag & 0xFFFF and tag != _CHARSET:
+            text = value.decode("latin-1").rstrip(" \0")
+            odd = not text.isascii() or not text.isprintable() or text.startswith(" ") or "\\" in text or "=" in text
+            if value and (odd or vr not in _AS_IT_STANDS):
+                return None
+            if tag == _LEVEL:
+                level = text.strip().upper()
+            else:
+                keys.append(Element(tag, vr.decode("ascii"), text))
+    return level, tuple(keys)
 
 
 def _elements(dataset: Dataset, depth: int = 0) -> tuple[Element, ...]:

@@ -61,8 +61,8 @@ class _Serving:
 class Listener:
     """Threads that accept and serve; open it, read `ports`, close it. Port 0 lets the kernel choose.
 
-    An association costs a thread, the 256 KiB of its receive buffer, at most as much again for the head of an instance
-    and 1 MiB for the identifier of a request, whatever the peer sends.
+    Whatever its peer sends, an association costs a thread, the 256 KiB of its receive buffer, at most twice as much for
+    the head of an instance, 1 MiB for the identifier of a request, and 64 KiB of answers on their way.
     """
 
     def __init__(
@@ -225,10 +225,11 @@ class Listener:
             one.admitted = self._admitted < limits.associations and self._hosts[one.host] <= limits.per_host
             self._admitted += one.admitted
         if not one.admitted or self._closing.is_set():
+            _log.warning("%s from %s to %s rejected: local limit", calling, one.connection.who, called)
             return _LOCAL_LIMIT
         admission = self._services.admit(calling, called, one.host)
         if admission.refusal is not None:
-            _log.warning("%s from %s to %s rejected: reason %d", calling, one.host, called, admission.refusal)
+            _log.warning("%s from %s to %s rejected: reason %d", calling, one.connection.who, called, admission.refusal)
             return 1, 1, admission.refusal
         return admission.rights
 

@@ -37,6 +37,8 @@ APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
 _FIXED = 68
 _VERSION = b"\0\1\0\0"
 _ANYBODY = _VERSION + b"ANY".ljust(16) * 2 + bytes(32)
+_LEAST_PDU = 512
+"""Bytes that hold every command set of ours in one fragment."""
 _REMEMBERED, _LONGEST = 64, 1 << 14
 _USER_REJECTION = 1
 
@@ -235,6 +237,6 @@ def _decode(pdu: A_ASSOCIATE_RQ | A_ASSOCIATE_AC, kind: int, items: bytes) -> A_
 
 def _peer_pdu(primitive: A_ASSOCIATE) -> int:
     length = int(primitive.maximum_length_received or 0)
-    if 0 < length < 64:
+    if 0 < length < _LEAST_PDU:
         raise Violation(f"a maximum PDU length of {length}", 6)
     return length

@@ -83,7 +83,8 @@ class Reader:
     """Opens one instance after the other for a sender; small files go through one buffer, which is used again."""
 
     def __init__(self) -> None:
-        self._buffer = memoryview(bytearray(_SMALL))
+        # Whole pages: into a bytearray, which begins 16 bytes after one, the kernel copies at a third of the speed.
+        self._buffer = memoryview(mmap.mmap(-1, _SMALL))
 
     def data_set(self, held: Held, done: contextlib.ExitStack) -> memoryview:
         """The data set of an instance, valid until `done` closes or the next one is asked for.

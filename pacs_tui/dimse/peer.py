@@ -11,7 +11,8 @@ from pacs_tui.dimse import command as cmd
 from pacs_tui.dimse import contexts as ctx
 from pacs_tui.dimse import storing
 from pacs_tui.dimse.association import Association, Message
-from pacs_tui.dimse.identifier import Attributes, Reading, encode_keys, encode_query
+from pacs_tui.dimse.dataset import Reading
+from pacs_tui.dimse.identifier import Attributes, encode_keys, encode_query
 from pacs_tui.dimse.receiving import receive_instance
 from pacs_tui.dimse.services import Incoming
 from pacs_tui.dimse.upper_layer import Violation, p_data

@@ -45,13 +45,15 @@ def receive_instance(
     reading = association.data(message.context, cancel=cancel) if has_data else iter(())
     status, comment = _take(reading, request, context.abstract_syntax, begin, cap)
     elements: list[tuple[int, cmd.Value]] = [
-        (cmd.AFFECTED_CLASS, request.sop_class),
+        (cmd.AFFECTED_CLASS, request.sop_class[:64]),
         (cmd.FIELD, cmd.C_STORE_RSP),
         (cmd.RESPONDED_ID, command.number(cmd.MESSAGE_ID)),
         (cmd.DATA_SET_TYPE, cmd.NO_DATA_SET),
         (cmd.STATUS, status),
     ]
     if comment:
+        who = association.connection.who
+        _log.warning("%s (%s): %r refused: %s", request.calling, who, request.sop_instance[:64], comment)
         elements.append((cmd.COMMENT, comment[:64]))
     elements.append((cmd.AFFECTED_INSTANCE, request.sop_instance[:64]))
     association.send(message.context, cmd.pack(*elements))
@@ -75,7 +77,6 @@ def _take(
     except Refused as error:
         if incoming is not None:
             incoming.abort()
-        _log.warning("%r from %s refused: %s", request.sop_instance[:64], request.calling, error)
         _drain(reading, cap)
         return error.status or _FAILURE, str(error)
     except BaseException:

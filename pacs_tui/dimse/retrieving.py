@@ -61,7 +61,7 @@ class Retrieving:
             targets = self._targets(message, ctx.MOVE)
             node = self._services.destination(association.called, title)
             if node is None:
-                raise Refused(f"the move destination {title} is not known here", "", status=_MOVE_DESTINATION)
+                raise Refused(f"the move destination {title[:16]!r} is not known here", "", status=_MOVE_DESTINATION)
             instances = self._instances(targets)
         except Refused as error:
             self._refuse(message, cmd.C_MOVE_RSP, error)

@@ -82,7 +82,7 @@ class Tally:
     def _send(self, status: int, data: bytes | None, comment: str) -> None:
         command = self._message.command
         elements: list[tuple[int, cmd.Value]] = [
-            (cmd.AFFECTED_CLASS, command.text(cmd.AFFECTED_CLASS)),
+            (cmd.AFFECTED_CLASS, command.text(cmd.AFFECTED_CLASS)[:64]),
             (cmd.FIELD, self._field),
             (cmd.RESPONDED_ID, command.number(cmd.MESSAGE_ID)),
             (cmd.DATA_SET_TYPE, cmd.NO_DATA_SET if data is None else cmd.DATA_SET),

@@ -13,7 +13,7 @@ from pacs_tui.model.find import FindAnswer, FindRequest
 from pacs_tui.model.node import Node
 from pacs_tui.model.tag import Column
 from pacs_tui.model.transfer import Held, StoreRequest, Target
-from pacs_tui.settings import Limits
+from pacs_tui.settings import Limits, Timeouts
 
 PATIENT_ID = (Column(0x00100020, "LO"),)
 
@@ -74,9 +74,11 @@ class FakeServices:
 
 
 @contextmanager
-def serving(services: FakeServices, limits: Limits | None = None) -> Iterator[tuple[Listener, Node]]:
+def serving(
+    services: FakeServices, limits: Limits | None = None, timeouts: Timeouts | None = None
+) -> Iterator[tuple[Listener, Node]]:
     """A listener with these services, and the node that it is."""
-    listener = Listener(services, [("127.0.0.1", 0)], limits or Limits())
+    listener = Listener(services, [("127.0.0.1", 0)], limits or Limits(), timeouts)
     listener.open()
     try:
         yield listener, Node("FAKE", "FAKE", "127.0.0.1", listener.ports[0])

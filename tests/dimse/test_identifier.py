@@ -5,17 +5,21 @@ from __future__ import annotations
 import contextlib
 import io
 from datetime import date
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filereader import read_dataset
 from pydicom.filewriter import write_dataset
 
+from pacs_tui.dimse import identifier
 from pacs_tui.dimse.contexts import BIG_ENDIAN, EXPLICIT, IMPLICIT
-from pacs_tui.dimse.identifier import Attributes, decode_request, encode_query
+from pacs_tui.dimse.dataset import Reading
+from pacs_tui.dimse.identifier import Attributes, decode_request, element, encode_keys, encode_query
 from pacs_tui.dimse.rows import RowEncoder
 from pacs_tui.model.level import Level
 from pacs_tui.model.query import RETURN_KEYS, parse
@@ -85,6 +89,23 @@ def test_pydicom_reads_our_queries(line: str, explicit: bool) -> None:
 TEXT = st.text(st.characters(exclude_categories=("Cs", "Cc"), exclude_characters="\\^="), max_size=40)
 
 
+@given(st.lists(st.tuples(TEXT, st.booleans(), st.booleans()), min_size=2, max_size=6), st.booleans())
+def test_rows_of_one_answer_are_read_as_each_by_itself(rows: list[tuple[str, bool, bool]], explicit: bool) -> None:
+    """Alike or not, whole or cut off, in whatever order they are read."""
+    reading = Reading()
+    syntax = EXPLICIT if explicit else IMPLICIT
+    answer = []
+    for text, more, whole in rows:
+        keys = {"PatientName": text, "PatientID": "1", "Rows": "512"} | (
+            {"StudyID": "7", "Columns": "3"} if more else {}
+        )
+        data = encode_keys(keys, Level.STUDY, explicit)
+        data = data if whole else data[: len(data) // 2]
+        answer.append((Attributes(data, syntax, "", reading), Attributes(data, syntax)))
+    for together, alone in [*answer, *reversed(answer)]:
+        assert dict(together) == dict(alone)
+
+
 @given(TEXT, st.booleans())
 def test_rows_come_back_as_they_were(name: str, explicit: bool) -> None:
     columns = (Column(0x00080061, "CS"), Column(0x00100010, "PN"), Column(0x00280010, "US"), Column(0x00081115, "SQ"))
@@ -97,6 +118,30 @@ def test_rows_come_back_as_they_were(name: str, explicit: bool) -> None:
     ours = Attributes(data, EXPLICIT if explicit else IMPLICIT)
     assert ours["PatientName"].rstrip() == name.strip(" \0").rstrip()
     assert (ours["ModalitiesInStudy"], ours["Rows"]) == ("CT\\MR", "512")
+
+
+KEYS = {
+    "PatientName": "PN", "PatientID": "LO", "StudyDate": "DA", "StudyTime": "TM", "RetrieveAETitle": "AE",
+    "PatientAge": "AS", "Modality": "CS", "AccessionNumber": "SH", "StudyInstanceUID": "UI", "SeriesNumber": "IS",
+    "SliceThickness": "DS", "Rows": "US", "StudyComments": "LT", "DateTime": "DT",
+}  # fmt: skip
+VALUES = st.text(st.characters(min_codepoint=0, max_codepoint=127), max_size=12).map(lambda text: text.encode("ascii"))
+
+
+@given(st.dictionaries(st.sampled_from(sorted(KEYS)), VALUES, max_size=8), st.booleans())
+def test_a_plain_query_is_read_as_pydicom_reads_it(values: dict[str, bytes], explicit: bool) -> None:
+    syntax = EXPLICIT if explicit else IMPLICIT
+    tags = sorted((tag_for_keyword(keyword) or 0, KEYS[keyword], value) for keyword, value in values.items())
+    level = element(0x00080052, "CS", b"series", explicit)
+    data = b"".join(element(tag, vr, value, explicit) for tag, vr, value in tags if tag < 0x00080052)
+    data += level + b"".join(element(tag, vr, value, explicit) for tag, vr, value in tags if tag > 0x00080052)
+    with patch.object(identifier, "_quick_request", lambda *_: None):
+        try:
+            whole = decode_request(data, syntax)
+        except ValueError:
+            whole = None
+    if whole is not None:
+        assert decode_request(data, syntax) == whole
 
 
 @given(st.binary(max_size=400), st.sampled_from([IMPLICIT, EXPLICIT, BIG_ENDIAN]))
