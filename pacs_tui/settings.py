@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
 
 from pacs_tui.errors import SettingsError
+from pacs_tui.settings_file import SettingsTable, scalar_names
 
 
 class Timeouts(Struct, frozen=True):
@@ -38,6 +39,8 @@ class Limits(Struct, frozen=True):
     """Maximum length of a P-DATA-TF we announce, bytes."""
     instance_megabytes: int = 4096
     """The largest data set taken by C-STORE."""
+    move_associations: int = 2
+    """One C-MOVE opens to its destination at most; 1 keeps every study together and in order."""
 
 
 RIGHTS = ("echo", "store", "find", "retrieve")
@@ -80,6 +83,12 @@ class ArchiveSettings(Struct, frozen=True):
     """`full`: Success survives a power cut. `os`: what the kernel has not yet written may be lost with it."""
     processes: int = 1
     """Serving processes that share the ports; more than one uses more cores."""
+    grace_seconds: float = 10.0
+    """What open operations get to end in when the archive stops."""
+    hung_seconds: float = 60.0
+    """A serving process that answers nothing so long is replaced (where there are several)."""
+    index_wait_seconds: float = 10.0
+    """How long a foreign program may hold the index before a store fails."""
     low_water_megabytes: int = 256
     """Free space below which C-STORE is refused early."""
     result_cap: int = 1_000_000
@@ -128,7 +137,7 @@ def load(environ: Mapping[str, str]) -> Settings:
     the file and the key, for anything in the file that is unknown or cannot be meant.
     """
     folders = _folders(environ)
-    table = _Table.read(folders["config"])
+    table = SettingsTable.read(folders["config"])
     archive = table.table("archive")
     areas = tuple(_area(entry, folders["data"], environ) for entry in archive.tables("area"))
     archive.refuse_doubles("area", "AE title", [area.ae_title for area in areas])
@@ -141,8 +150,8 @@ def load(environ: Mapping[str, str]) -> Settings:
             areas=areas, limits=Limits(**archive.table("limits").rest(Limits)), **archive.scalars(ArchiveSettings)
         ),
     )
-    archive.close(["area", "limits", *_scalar_names(ArchiveSettings)])
-    table.close(["timeouts", "archive", *_scalar_names(Settings)])
+    archive.close(["area", "limits", *scalar_names(ArchiveSettings)])
+    table.close(["timeouts", "archive", *scalar_names(Settings)])
     return settings
 
 
@@ -157,145 +166,6 @@ def render(settings: Settings) -> str:
         lines += [f"{name} = {_toml(_below(path, settings.data))}" for name, path in _folders_of(area)]
         lines += [f"peers = [{', '.join(map(_caller_text, area.peers))}]", *_assignments(area)]
     return "\n".join(lines) + "\n"
-
-
-_RANGES: dict[str, tuple[float, float]] = {
-    "query_limit": (1, 1_000_000),
-    "echo_seconds": (1, 86_400),
-    "cache_megabytes": (1, 1_000_000),
-    "receiver_port": (0, 65_535),
-    "worker_jobs": (1, 64),
-    "lease_seconds": (1, 3_600),
-    "verify_seconds": (0, 86_400),
-    "timeouts.connect": (0.1, 3_600),
-    "timeouts.association": (0.1, 3_600),
-    "timeouts.message": (0.1, 86_400),
-    "timeouts.transfer": (0.1, 86_400),
-    "timeouts.cancel_grace": (0, 3_600),
-    "archive.limits.associations": (1, 100_000),
-    "archive.limits.per_host": (1, 100_000),
-    "archive.limits.request_seconds": (0.1, 3_600),
-    "archive.limits.idle_seconds": (1, 86_400),
-    "archive.limits.pdu_length": (4_096, 1_048_576),
-    "archive.limits.instance_megabytes": (1, 1_000_000),
-    "archive.processes": (1, 64),
-    "archive.low_water_megabytes": (0, 1_000_000_000),
-    "archive.result_cap": (1, 1_000_000_000),
-    "archive.area.port": (0, 65_535),
-    "archive.area.quota_gigabytes": (0, 1_000_000_000),
-}
-"""Least and greatest value of every number."""
-_CHOICES = {
-    "archive.durability": ("full", "os"),
-    "archive.unsupported_keys": ("refuse", "ignore"),
-    "archive.fuzzy": ("negotiated", "always"),
-    "archive.area.duplicates": ("keep", "replace"),
-}
-
-
-class _Table(Struct, frozen=True):
-    """A table of the file; every value is taken through it, so that every complaint names file and key."""
-
-    path: Path
-    prefix: str
-    values: Mapping[str, Any]
-
-    @classmethod
-    def read(cls, path: Path) -> _Table:
-        try:
-            data = path.read_bytes()
-        except FileNotFoundError:
-            return cls(path, "", {})
-        except OSError as error:
-            raise SettingsError(f"{path}: cannot be read: {error.strerror or error}.") from error
-        # Parsers are imported where they are needed: the console starts without a config.toml in most places.
-        import tomllib
-
-        try:
-            return cls(path, "", tomllib.loads(data.decode()))
-        except UnicodeDecodeError as error:
-            line = error.object.count(b"\n", 0, error.start) + 1
-            raise SettingsError(f"{path}: line {line} is not UTF-8 text.") from error
-        except (tomllib.TOMLDecodeError, ValueError, RecursionError) as error:
-            raise SettingsError(f"{path}: this is not TOML: {error}.") from error
-
-    def error(self, key: str, sentence: str) -> SettingsError:
-        return SettingsError(f"{self.path}: {self.prefix}{key}: {sentence}.")
-
-    def table(self, key: str) -> _Table:
-        value = self.values.get(key, {})
-        if not isinstance(value, dict):
-            raise self.error(key, f"is {value!r}; expected a table, [{self.prefix}{key}]")
-        return _Table(self.path, f"{self.prefix}{key}.", value)
-
-    def tables(self, key: str) -> list[_Table]:
-        value = self.values.get(key, [])
-        if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
-            raise self.error(key, f"expected tables, each under [[{self.prefix}{key}]]")
-        return [_Table(self.path, f"{self.prefix}{key}.", entry) for entry in value]
-
-    def scalars(self, kind: type[Struct]) -> dict[str, Any]:
-        """The numbers and texts of a struct that the file gives."""
-        return {name: self.scalar(name, of) for name, of in _scalar_names(kind).items() if name in self.values}
-
-    def rest(self, kind: type[Struct]) -> dict[str, Any]:
-        """As `scalars`, where nothing else may stand in the table."""
-        self.close(_scalar_names(kind))
-        return self.scalars(kind)
-
-    def scalar(self, key: str, of: type[Any]) -> Any:
-        if key not in self.values:
-            raise self.error(key, "is missing")
-        value = self.values[key]
-        if of is str:
-            return self.title(key, value) if key == "ae_title" else self.chosen(key, value)
-        low, high = _RANGES[f"{self.prefix}{key}"]
-        what = "a whole number" if of is int else "a number"
-        fits = isinstance(value, int if of is int else (int, float)) and not isinstance(value, bool)
-        if not fits or not low <= value <= high:
-            raise self.error(key, f"is {value!r}; expected {what} from {low} to {high}")
-        return of(value)
-
-    def chosen(self, key: str, value: object) -> str:
-        """Text, where only some words may stand one of those."""
-        words = _CHOICES.get(f"{self.prefix}{key}")
-        if words and value not in words:
-            raise self.error(key, f"is {value!r}; expected {' or '.join(map(repr, words))}")
-        return self.text(key, value)
-
-    def text(self, key: str, value: object) -> str:
-        if not isinstance(value, str) or not value or not value.isprintable():
-            raise self.error(key, f"is {value!r}; expected text")
-        return value
-
-    def title(self, key: str, value: object) -> str:
-        """An AE title (PS3.5 6.2): 1 to 16 printable ASCII characters without a backslash."""
-        title = self.text(key, value).strip(" ")
-        if not 1 <= len(title) <= 16 or not title.isascii() or "\\" in title:
-            raise self.error(key, f"is {value!r}; expected 1 to 16 printable ASCII characters without a backslash")
-        return title
-
-    def texts(self, key: str, default: tuple[str, ...]) -> tuple[str, ...]:
-        value = self.values.get(key, default)
-        if not isinstance(value, (list, tuple)):
-            raise self.error(key, f"is {value!r}; expected a list")
-        return tuple(self.text(key, one) for one in value)
-
-    def refuse_doubles(self, key: str, what: str, given: list[str] | list[int]) -> None:
-        for value in set(given):
-            if sum(one == value for one in given) > 1:
-                raise self.error(key, f"the {what} {value} belongs to two of them")
-
-    def close(self, known: Iterable[str]) -> None:
-        """Refuse what nobody asked for: a misspelt key would otherwise be a setting that silently does nothing."""
-        names = list(known)
-        for key in self.values:
-            if key not in names:
-                from difflib import get_close_matches
-
-                near = get_close_matches(key, names, 1, 0.5)
-                advice = f"did you mean '{self.prefix}{near[0]}'?" if near else f"known are {', '.join(names)}."
-                raise SettingsError(f"{self.path}: unknown key '{self.prefix}{key}'; {advice}")
 
 
 def _folders(environ: Mapping[str, str]) -> dict[str, Any]:
@@ -324,7 +194,7 @@ def _home(environ: Mapping[str, str]) -> Path:
         raise SettingsError("There is no home folder for this user: set HOME, or PACS_TUI_HOME.") from None
 
 
-def _area(table: _Table, data: Path, environ: Mapping[str, str]) -> Area:
+def _area(table: SettingsTable, data: Path, environ: Mapping[str, str]) -> Area:
     table.close(Area.__struct_fields__)
 
     def folder(key: str) -> Path:
@@ -335,7 +205,7 @@ def _area(table: _Table, data: Path, environ: Mapping[str, str]) -> Area:
     peers = table.values.get("peers", [])
     if not isinstance(peers, list):
         raise table.error("peers", f"is {peers!r}; expected a list of AE titles")
-    more = {name: table.scalar(name, of) for name, of in _scalar_names(Area).items() if name in table.values}
+    more = {name: table.scalar(name, of) for name, of in scalar_names(Area).items() if name in table.values}
     return Area(
         ae_title=table.scalar("ae_title", str),
         port=table.scalar("port", int),
@@ -346,11 +216,11 @@ def _area(table: _Table, data: Path, environ: Mapping[str, str]) -> Area:
     )
 
 
-def _caller(table: _Table, given: object) -> Caller:
+def _caller(table: SettingsTable, given: object) -> Caller:
     """`"MED1"`, or `{ae_title = "MED1", hosts = ["10.1.0.0/16"], rights = ["store"]}`."""
     if not isinstance(given, dict):
         return Caller(table.title("peers", given))
-    entry = _Table(table.path, f"{table.prefix}peers.", given)
+    entry = SettingsTable(table.path, f"{table.prefix}peers.", given)
     entry.close(Caller.__struct_fields__)
     hosts, rights = (entry.texts(key, whole) for key, whole in (("hosts", ()), ("rights", RIGHTS)))
     for right in rights:
@@ -373,15 +243,8 @@ def _caller_text(caller: Caller) -> str:
     return f"{{ae_title = {_toml(caller.ae_title)}, hosts = [{hosts}], rights = [{rights}]}}"
 
 
-def _scalar_names(kind: type[Struct]) -> dict[str, type[Any]]:
-    """Name and type of the numbers and texts of a struct; folders, tables and lists have no such default."""
-    names, defaults = kind.__struct_fields__, kind.__struct_defaults__
-    named = zip(names[len(names) - len(defaults) :], defaults, strict=True)
-    return {name: type(default) for name, default in named if isinstance(default, (int, float, str))}
-
-
 def _assignments(value: Any) -> list[str]:
-    return [f"{name} = {_toml(getattr(value, name))}" for name in _scalar_names(type(value))]
+    return [f"{name} = {_toml(getattr(value, name))}" for name in scalar_names(type(value))]
 
 
 def _toml(value: object) -> str:

@@ -8,14 +8,19 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from pacs_tui.model.node import Node
-from pacs_tui.settings import Settings
+from pacs_tui.settings import Limits, Settings
 
 if TYPE_CHECKING:
+    from pacs_tui.archive.archive import Archive
+    from pacs_tui.archive.rebuild import Rebuild
     from pacs_tui.book.book import Book
+    from pacs_tui.dimse.listener import Listener
     from pacs_tui.dimse.peer import Peer
+    from pacs_tui.dimse.services import Services
     from pacs_tui.imaging.cache import InstanceCache
     from pacs_tui.imaging.decoder import Decoder
     from pacs_tui.imaging.receiver import Receiver
+    from pacs_tui.imaging.transcode import Transcoder
     from pacs_tui.imaging.viewer import Viewer
     from pacs_tui.routing.jobs import JobQueue
     from pacs_tui.routing.planning import Planner
@@ -139,7 +144,6 @@ class Station:
         def build() -> Receiver:
             from pacs_tui.dimse.listener import Listener
             from pacs_tui.imaging.receiver import Receiver
-            from pacs_tui.settings import Limits
 
             receiver = Receiver(self.cache, self.settings.ae_title)
             address = (self.settings.receiver_host, self.settings.receiver_port)
@@ -156,6 +160,48 @@ class Station:
         """Where the receiver listens."""
         _ = self.receiver
         return cast(int, self._parts["receiver_port"])
+
+    # ------------------------------------------------------------------ the archive
+
+    @property
+    def index(self) -> str:
+        """Where the archive's index is, as a URL."""
+        return f"sqlite:///{self.settings.data / 'index.db'}"
+
+    def archive(self) -> Archive:
+        """A new archive of our areas; whoever asks for it opens and closes it."""
+        from pacs_tui.archive.archive import Archive
+        from pacs_tui.dimse.reading import read_arrival
+
+        settings = self.settings.archive
+        return Archive(settings.areas, self.index, self.destination, read_arrival, settings)
+
+    def listener(self, services: Services, limits: Limits) -> Listener:
+        """A new listener, to be opened on sockets: where services, transfer syntaxes and limits are joined."""
+        from pacs_tui.dimse.listener import Listener
+
+        return Listener(services, [], limits, self.settings.timeouts, self.transcoder)
+
+    @property
+    def transcoder(self) -> Transcoder:
+        """Instances in other transfer syntaxes, for destinations that do not take them as they lie."""
+
+        def build() -> Transcoder:
+            from pacs_tui.imaging.transcode import Transcoder
+
+            transcoder = Transcoder(self.settings.cache / "transcode")
+            self._endings.append(transcoder.close)
+            return transcoder
+
+        return self._part("transcoder", build)
+
+    def rebuild(self, processes: int, keep: bool) -> Rebuild:
+        """A new rebuild of the archive's index from its files."""
+        from pacs_tui.archive.rebuild import Rebuild
+        from pacs_tui.dimse.reading import read_arrival
+
+        areas, index = self.settings.archive.areas, self.settings.data / "index.db"
+        return Rebuild(areas, index, read_arrival, processes, keep)
 
     # ------------------------------------------------------------------ end
 

@@ -88,9 +88,14 @@ class Output:
                 self.record(data)
         return error.exit
 
+    @property
+    def watched(self) -> bool:
+        """True where somebody may look at the progress line."""
+        return self._stderr.isatty()
+
     def progress(self, done: int, total: int | None, text: str = "") -> None:
         """One line that is drawn over itself; only where stderr is a terminal, and ten times a second at most."""
-        if not self._stderr.isatty():
+        if not self.watched:
             return
         now = time.monotonic()
         if now - self._last_drawn < _REDRAW_SECONDS and done != total:

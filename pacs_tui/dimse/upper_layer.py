@@ -237,6 +237,9 @@ class Connection:
         if not self._closed:
             self._closed = True
             self._socket.close()
+            # who holds us may be part of a cycle: the buffer must not wait for the garbage collector
+            self._buffer, self._view = bytearray(), memoryview(b"")
+            self._start = self._end = 0
 
     def fileno(self) -> int:
         """The socket's number, -1 once it is closed."""

@@ -208,6 +208,7 @@ def test_a_sweep_spares_what_a_living_process_receives(tmp_path: Path) -> None:
     name = file_name("1.2", b"content")
     partial.publish(name)
     assert living.path(name).read_bytes() == b"on its way"
+    partial.settled(True)
     living.close()
     second.close()
     assert list((tmp_path / "incoming").iterdir()) == [tmp_path / "incoming" / "sweep"]
