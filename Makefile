@@ -25,7 +25,7 @@ lint: $(VENV)/.test
 	@$(BIN)/lint-imports
 
 bench: $(VENV)/.test peers
-	@$(BIN)/python -m bench
+	@$(BIN)/python -m bench $(ARGS)
 
 docs: $(VENV)/.test
 	@$(BIN)/python -m tests.write_docs

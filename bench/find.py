@@ -1,59 +1,55 @@
-"""C-FIND of 2,000 studies: our `find` against DCMTK's findscu, on the same archive in the same run."""
+"""C-FIND as a client: rows to values of the model, against DCMTK's findscu and pynetdicom.
+
+The server of the rows that have a target is one that is never the limit (canned.py); our archive answers one more.
+"""
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date, timedelta
+from datetime import date
+from functools import partial
 from pathlib import Path
 
-from bench.pairs import paired, report
-from pacs_tui.archive.archive import Archive
+from pydicom.dataset import Dataset
+from pynetdicom import AE
+from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind
+
+from bench import peers
+from bench.bench import Bench
+from bench.corpus import Population
+from bench.filling import fill
+from bench.pairs import Pair, in_turn, paired, report
+from bench.store import OURS
 from pacs_tui.book.book import Book
-from pacs_tui.dimse.listener import Listener
 from pacs_tui.dimse.peer import Peer
 from pacs_tui.model.level import Level
 from pacs_tui.model.node import Node
 from pacs_tui.model.query import RETURN_KEYS, parse
-from pacs_tui.model.transfer import StoreRequest
-from pacs_tui.settings import Area, Limits, Timeouts
-from tests.interop.foreign import program
+from pacs_tui.settings import Timeouts
 
-STUDIES = 2000
-CT = "1.2.840.10008.5.1.4.1.1.2"
-EXPLICIT = "1.2.840.10008.1.2.1"
+_THEIRS = "findscu -q, TCP_NODELAY=1"
+_FEW = 10_000
+_FINDSCU, _PYNETDICOM = 1.5, 50.0
 
 
-def fill(archive: Archive) -> None:
-    """Studies of one series and one instance each, through the archive's own door."""
-    first = date(2021, 1, 1)
-    for number in range(STUDIES):
-        uid = f"1.2.826.0.1.3680043.8.498.77.{number}"
-        incoming = archive.store(StoreRequest("BENCH", "BENCH", "127.0.0.1", CT, f"{uid}.1.1", EXPLICIT))
-        incoming.write([b"\x08\x00\x60\x00CS\x02\x00CT" + number.to_bytes(4, "little")])
-        incoming.commit({
-            "PatientName": f"SMITH^ANNA {number}", "PatientID": f"PID{number:07d}", "PatientBirthDate": "19600211",
-            "PatientSex": "F", "StudyInstanceUID": uid, "StudyDate": f"{first + timedelta(number % 1800):%Y%m%d}",
-            "StudyTime": "101112", "AccessionNumber": f"ACC{number:07d}", "StudyDescription": "CT CHEST W CONTRAST",
-            "StudyID": str(number), "SeriesInstanceUID": f"{uid}.1", "Modality": "CT", "SOPInstanceUID": f"{uid}.1.1",
-            "SOPClassUID": CT,
-        })  # fmt: skip
+def run(bench: Bench) -> None:
+    """Print the pairs, and hold them against their targets."""
+    for rows in (_FEW,) if bench.quick else (_FEW, 10 * _FEW):
+        if bench.wants(f"{rows:,} rows"):
+            _measure(bench, rows)
+    if bench.wants("our archive"):
+        _from_our_archive(bench, _FEW)
 
 
 @contextmanager
-def archive_of(home: Path) -> Iterator[Node]:
-    """An archive with the studies, on a port the kernel chose."""
-    archive = Archive([Area("BENCH", 0, home / "sta")], f"sqlite:///{home / 'index.db'}", lambda _: None)
-    archive.open()
-    fill(archive)
-    archive.close()
+def _canned(rows: int) -> Iterator[Node]:
+    """The server in a process of its own, so that it does not share our interpreter."""
     server = subprocess.Popen(
-        [sys.executable, "-m", "bench.find", str(home)], stdout=subprocess.PIPE, text=True, stdin=subprocess.PIPE
+        [sys.executable, "-m", "bench.canned", str(rows)], stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True
     )
     try:
         assert server.stdout is not None
@@ -62,54 +58,88 @@ def archive_of(home: Path) -> Iterator[Node]:
         server.communicate("")
 
 
-def serve(home: Path) -> None:
-    """The server process: so that it does not share our interpreter."""
-    archive = Archive([Area("BENCH", 0, home / "sta")], f"sqlite:///{home / 'index.db'}", lambda _: None)
-    archive.open()
-    listener = Listener(archive, [("127.0.0.1", 0)], Limits())
-    listener.open()
-    print(listener.ports[0], flush=True)
-    sys.stdin.read()
-    listener.close(1.0)
-    archive.close()
+def _measure(bench: Bench, rows: int) -> None:
+    with _canned(rows) as node, bench.fresh() as home:
+        peer = Peer(node, "BENCH", Timeouts())
+        ours, theirs = partial(_ours, peer, rows, False), partial(_findscu, node)
+        title = f"find: {rows:,} rows of {len(RETURN_KEYS[Level.STUDY])} attributes"
+        pair = paired(ours, theirs, bench.turns(3, 7))
+        report(title, "Peer.find, values of the model", _THEIRS, pair, "rows", rows)
+        bench.targets.at_least("find", f"{rows:,} rows / findscu", _FINDSCU, pair.ratio)
+        if rows == _FEW:
+            read = paired(partial(_ours, peer, rows, True), theirs, bench.turns(3, 5))
+            report(title, "Peer.find, a name read from every row", _THEIRS, read, "rows", rows)
+            _whole_process(bench, title, node, home, rows)
+        # a hundred thousand rows take pynetdicom more than a minute
+        taken = in_turn(
+            {OURS: ours, "pynetdicom": partial(_pynetdicom, node, rows)},
+            1 if rows > _FEW else bench.turns(1, 3),
+            False,
+        )
+        pair = Pair(taken[OURS], taken["pynetdicom"])
+        report(title, "Peer.find, values of the model", "pynetdicom send_c_find", pair, "rows", rows)
+        bench.targets.at_least("find", f"{rows:,} rows / pynetdicom", _PYNETDICOM, pair.ratio)
+        peer.close()
 
 
-def timed(work: list[str], environ: dict[str, str]) -> float:
+def _whole_process(bench: Bench, title: str, node: Node, home: Path, rows: int) -> None:
+    """The verb, from exec to exit."""
+    Book(home / "state" / "book.json").save_node(node)
+    verb = partial(
+        _timed, [sys.executable, "-m", "pacs_tui", "find", node.name, "--json"], {"PACS_TUI_HOME": str(home)}
+    )
+    pair = paired(verb, partial(_findscu, node), bench.turns(3, 5))
+    report(f"{title}, whole process", "pacs-tui find --json", _THEIRS, pair, "rows", rows)
+
+
+def _from_our_archive(bench: Bench, rows: int) -> None:
+    with bench.fresh() as home:
+        fill(home, Population(rows))
+        with peers.ours()(home) as server, server.peer() as peer:
+            pair = paired(partial(_ours, peer, rows, False), partial(_findscu, server.node), bench.turns(3, 5))
+            title = f"find: {rows:,} rows from our archive, which computes them"
+            report(title, "Peer.find, values of the model", _THEIRS, pair, "rows", rows)
+
+
+def _ours(peer: Peer, expected: int, read: bool) -> float:
+    query = parse("", date(2026, 11, 22))
     began = time.perf_counter()
-    subprocess.run(work, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+    rows = list(peer.find(query))
+    if read:
+        sum(len(row.get("PatientName")) for row in rows)
+    spent = time.perf_counter() - began
+    assert len(rows) == expected
+    return spent
+
+
+def _findscu(node: Node) -> float:
+    keys = [word for keyword in RETURN_KEYS[Level.STUDY] for word in ("-k", keyword)]
+    return _timed([peers.program("findscu"), "-q", "-S", "-aec", node.ae_title, "-k", "QueryRetrieveLevel=STUDY", *keys,
+                   node.host, str(node.port)], {})  # fmt: skip
+
+
+def _timed(command: list[str], more: dict[str, str]) -> float:
+    began = time.perf_counter()
+    subprocess.run(
+        command, env=peers.environ(True) | more, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True
+    )
     return time.perf_counter() - began
 
 
-def run() -> None:
-    """Print the pairs."""
-    query = parse("", date(2026, 11, 22))
-    keys = [word for keyword in RETURN_KEYS[Level.STUDY] for word in ("-k", keyword)]
-    with tempfile.TemporaryDirectory() as folder, archive_of(Path(folder)) as node:
-        theirs = [program("findscu"), "-q", "-S", "-aec", "BENCH", "-k", "QueryRetrieveLevel=STUDY", *keys,
-                  node.host, str(node.port)]  # fmt: skip
-        environ = {**os.environ, "TCP_NODELAY": "1", "PACS_TUI_HOME": folder}
-        peer = Peer(node, "BENCH", Timeouts())
-
-        def ours(read: bool) -> float:
-            began = time.perf_counter()
-            rows = list(peer.find(query))
-            if read:
-                sum(len(row.get("PatientName")) for row in rows)
-            spent = time.perf_counter() - began
-            assert len(rows) == STUDIES
-            return spent
-
-        title = f"find: {STUDIES:,} studies of {len(keys) // 2} attributes, same archive"
-        report(title, "Peer.find, rows kept as bytes", "findscu -q, TCP_NODELAY=1",
-               paired(lambda: ours(False), lambda: timed(theirs, environ)), "rows", STUDIES)  # fmt: skip
-        report(title, "Peer.find, a name read from every row", "findscu -q, TCP_NODELAY=1",
-               paired(lambda: ours(True), lambda: timed(theirs, environ)), "rows", STUDIES)  # fmt: skip
-        peer.close()
-        Book(Path(folder) / "state" / "book.json").save_node(node)
-        verb = [sys.executable, "-m", "pacs_tui", "find", "BENCH", "--json"]
-        report(title + ", whole process", "pacs-tui find --json", "findscu -q, TCP_NODELAY=1",
-               paired(lambda: timed(verb, environ), lambda: timed(theirs, environ)), "rows", STUDIES)  # fmt: skip
-
-
-if __name__ == "__main__":
-    serve(Path(sys.argv[1]))
+def _pynetdicom(node: Node, expected: int) -> float:
+    """As its documentation shows it; the association is open before the clock starts."""
+    entity = AE("BENCH")
+    entity.add_requested_context(StudyRootQueryRetrieveInformationModelFind)
+    association = entity.associate(node.host, node.port, ae_title=node.ae_title)
+    assert association.is_established
+    keys = Dataset()
+    keys.QueryRetrieveLevel = "STUDY"
+    for keyword in RETURN_KEYS[Level.STUDY]:
+        setattr(keys, keyword, "")
+    began = time.perf_counter()
+    answers = association.send_c_find(keys, StudyRootQueryRetrieveInformationModelFind)
+    rows = [identifier for _, identifier in answers if identifier is not None]
+    spent = time.perf_counter() - began
+    association.release()
+    assert len(rows) == expected
+    return spent

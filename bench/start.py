@@ -13,6 +13,7 @@ import termios
 import time
 from fcntl import ioctl
 
+from bench.bench import Bench
 from bench.pairs import paired, report
 
 EMPTY = """
@@ -51,11 +52,15 @@ def first_paint(command: list[str], environ: dict[str, str]) -> float:
     return spent
 
 
-def run() -> None:
+def run(bench: Bench) -> None:
     """Print the pair."""
+    if not bench.wants("start"):
+        return
     with tempfile.TemporaryDirectory() as home:
         environ = {**os.environ, "PACS_TUI_HOME": home, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
         ours = [sys.executable, "-m", "pacs_tui"]
         theirs = [sys.executable, "-c", EMPTY]
-        pair = paired(lambda: first_paint(ours, environ), lambda: first_paint(theirs, environ), rounds=9)
+        pair = paired(
+            lambda: first_paint(ours, environ), lambda: first_paint(theirs, environ), rounds=bench.turns(5, 9)
+        )
         report("start: exec to first paint at 120x40", "pacs-tui", "an empty Textual application", pair)
