@@ -2,7 +2,7 @@
 # Installs the programs the tests talk to, through apt where we may. What is missing afterwards fails the tests under CI.
 set -u
 missing=""
-for pair in storescp:dcmtk Orthanc:orthanc tmux:tmux; do
+for pair in storescp:dcmtk Orthanc:orthanc tmux:tmux strace:strace; do
     command -v "${pair%%:*}" >/dev/null 2>&1 || [ -x "/usr/sbin/${pair%%:*}" ] || missing="$missing ${pair##*:}"
 done
 [ -z "$missing" ] && exit 0

@@ -10,9 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address, ip_network
 
+from msgspec.structs import replace
 from sqlalchemy.exc import SQLAlchemyError
 
-from pacs_tui.archive import soundness, swapping
+from pacs_tui.archive import soundness, swapping, values
 from pacs_tui.archive.arrival import Conflict
 from pacs_tui.archive.database import file_of
 from pacs_tui.archive.files import Files
@@ -207,6 +208,8 @@ class Archive:
         Refused: A900 for a target without the unique key of its level (PS3.4 C.4.2.2.1), C000 when the index fails.
         """
         holding = self._holding(called, "C-MOVE")
+        # as the index has it: an ID of nothing else would be no condition at all
+        target = replace(target, patient_id=values.clean(target.patient_id))
         if not _UNIQUE[target.level](target):
             raise Refused(f"No {target.level.key} was given.", "status:C-MOVE:A900", status=0xA900)
         try:

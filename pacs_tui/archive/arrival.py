@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from enum import Enum, auto
+
+from pacs_tui.archive.attributes import BY_KEYWORD
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,3 +65,12 @@ class Conflict:
     calling: str
     file: str
     received: int
+
+
+def tags_of(header: Mapping[str, str]) -> Set[int]:
+    """The tags a header has; those of a listener know theirs without looking at every keyword."""
+    tags = getattr(header, "tags", None)
+    if callable(tags):
+        known: Set[int] = tags()
+        return known
+    return {BY_KEYWORD[keyword].tag for keyword in header if keyword in BY_KEYWORD}

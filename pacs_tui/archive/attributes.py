@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pacs_tui.model.level import Level
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Attribute:
     """One attribute of a level of the information model (PS3.4 C.6), kept in `column` of that level's table.
 

@@ -63,6 +63,7 @@ class Commits:
         self._stop = threading.Event()
         self._flusher: threading.Thread | None = None
         self._failure: Exception | None = None
+        self._first = self._last = 0.0
 
     @property
     def waiting(self) -> int:
@@ -90,18 +91,24 @@ class Commits:
         """Have it committed soon; raises what the last commit failed with, until one succeeds again."""
         if self._failure is not None:
             raise self._failure
+        self._last = now = time.monotonic()
+        if not self._waiting:
+            self._first = now
         self._posted[arrival.area_id, arrival.sop_instance] = arrival.content
         self._waiting.append(_Entry(arrival, after, True))
+        # Who posts commits, while posts keep coming: a second thread would only fight it for the interpreter.
+        if len(self._waiting) >= _POSTED or now - self._first > _DELAY_SECONDS:
+            self.flush()
+            return
         if self._flusher is None:
             self._start_flusher()
-        if len(self._waiting) >= _POSTED:
-            self.flush()
-        else:
+        if not self._wake.is_set():
             self._wake.set()
 
     def flush(self) -> None:
-        """Commit what waits now; a failure is kept for the next `post` or `add`."""
-        if self._waiting:
+        """Have everything that was handed in committed; a failure is kept for the next `post` or `add`."""
+        # What is posted and does not wait is being written by somebody else: a query must not come before it.
+        if self._waiting or self._posted:
             with self._turn:
                 if self._waiting:
                     self._write_waiting()
@@ -126,12 +133,18 @@ class Commits:
     def _flush_posted(self) -> None:
         while not self._stop.is_set():
             self._wake.wait()
-            self._wake.clear()
-            self._stop.wait(_DELAY_SECONDS)
             while self._waiting and not self._stop.is_set():
+                early = self._last + _DELAY_SECONDS - time.monotonic()
+                if early > 0:
+                    self._stop.wait(early)
+                    continue
                 self.flush()
                 if self._failure is not None:
                     self._stop.wait(_RETRY_SECONDS)
+            # cleared first: a post that came since then is seen, or sets it again
+            self._wake.clear()
+            if self._waiting:
+                self._wake.set()
 
     def _write_waiting(self) -> None:
         batch = [self._waiting.popleft() for _ in range(min(_MOST, len(self._waiting)))]

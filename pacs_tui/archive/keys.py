@@ -11,6 +11,8 @@ from pacs_tui.model.find import FindRequest
 from pacs_tui.model.level import Level, Root
 from pacs_tui.model.tag import Element
 
+MAX_KEYS = 1000
+"""Attributes of one query; each becomes a column of the statement."""
 _LEVELS = tuple(Level)
 _ABOVE: dict[Root, tuple[Level, ...]] = {
     Root.PATIENT: _LEVELS,
@@ -39,6 +41,14 @@ def refuse_unsupported(request: FindRequest) -> None:
             f"({tag >> 16:04X},{tag & 0xFFFF:04X}) cannot be a matching key here.", "status:C-FIND:A900",
             status=0xA900, element=f"{key.tag:08X}",
         )  # fmt: skip
+
+
+def check_number(request: FindRequest) -> None:
+    """Refused (A900) for more attributes than a statement has room for."""
+    if len(request.keys) > MAX_KEYS:
+        raise Refused(
+            f"{len(request.keys)} keys; this archive takes {MAX_KEYS} at a time.", "status:C-FIND:A900", status=0xA900
+        )
 
 
 def check_hierarchy(request: FindRequest, keys: Iterable[int]) -> None:

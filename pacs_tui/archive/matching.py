@@ -50,7 +50,7 @@ def matches(attribute: Attribute, table: FromClause, key: Element, fuzzy: bool =
     """The condition a key that is not silent puts on its column; Refused (A900) where it cannot be such a key."""
     column: ColumnElement[str] = table.c[attribute.column]
     if attribute.items:
-        return column.regexp_match(item_expression(attribute, key))
+        return wildcards.expressed(column, item_expression(attribute, key, False), item_expression(attribute, key))
     given = given_values(attribute, key.text)
     asked = [value for value in given if value != NOTHING]
     conditions = [] if len(asked) == len(given) else [_is_empty(column, attribute)]
@@ -89,30 +89,30 @@ def matches_constant(attribute: Attribute, value: str, text: str) -> Condition:
     return true() if any(wildcards.matches_text(value, each) for each in given) else false()
 
 
-def item_expression(attribute: Attribute, key: Element) -> str:
+def item_expression(attribute: Attribute, key: Element, atomic: bool = True) -> str:
     """The regular expression of an item that meets all the keys in a key's item (C.2.2.2.6)."""
     if len(key.items) > 1 and not is_silent(key):
         raise unusable(attribute, "has several items; a key has one")
     if not is_universal("SQ", key.text):
         raise unusable(attribute, "is a sequence")
     asked = {each.tag: each for item in key.items for each in item}
-    parts = [_value_expression(attribute, each, asked.get(each.tag)) for each in attribute.items]
+    parts = [_value_expression(attribute, each, asked.get(each.tag), atomic) for each in attribute.items]
     return RS + "".join(part + US for part in parts)
 
 
-def _value_expression(sequence: Attribute, attribute: Attribute, key: Element | None) -> str:
+def _value_expression(sequence: Attribute, attribute: Attribute, key: Element | None, atomic: bool) -> str:
     if key is None or is_silent(key):
         return f"[^{RS}{US}]*"
     given = given_values(attribute, key.text)
     if len(given) > MAX_TERMS:
         raise unusable(sequence, f"has over {MAX_TERMS} alternatives")
-    alternatives = ["" if value == NOTHING else _regular(sequence, value, RS + US) for value in given]
+    alternatives = ["" if value == NOTHING else _regular(sequence, value, atomic) for value in given]
     return f"(?:{'|'.join(alternatives)})"
 
 
-def _regular(attribute: Attribute, text: str, outside: str) -> str:
+def _regular(attribute: Attribute, text: str, atomic: bool) -> str:
     _check_runs(attribute, text)
-    return wildcards.regular(text, outside)
+    return wildcards.regular(text, RS + US, atomic=atomic)
 
 
 def _check_runs(attribute: Attribute, text: str) -> None:

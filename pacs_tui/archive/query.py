@@ -69,6 +69,7 @@ def statement(request: FindRequest, area_id: int, *, strict: bool = True, fuzzy:
     `strict` refuses keys there is no attribute for, else they are ignored (keys.unsupported names them); `fuzzy`
     matches names by their sound even where that was not negotiated. Refused (A900) for an identifier against the rules.
     """
+    keys.check_number(request)
     if strict:
         keys.refuse_unsupported(request)
     asked = keys.narrowing(request)

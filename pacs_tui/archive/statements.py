@@ -29,16 +29,16 @@ class Parent:
 
     def __init__(
         self, table: Table, dialect: Dialect, attributes: tuple[Attribute, ...], keys: tuple[str, ...],
-        start: dict[str, object], grown: tuple[str, ...], plain: tuple[str, ...] = (),
+        start: dict[str, object], grown: dict[str, str], plain: tuple[str, ...] = (),
     ) -> None:  # fmt: skip
-        """`keys` find a row, `grown` are counts that a batch adds to, `plain` columns it sets."""
+        """`keys` find a row, `grown` names the counts a batch adds to by their columns, `plain` are columns it sets."""
         self.table = table
         self.attributes = attributes
         self.start = start
         self.columns = tuple(table.c.keys())
         self.find = Prepared(select(table).where(*(table.c[k] == bindparam(k) for k in keys)), dialect)
         self.add = Prepared(insert(table).returning(table.c.id), dialect, [c for c in self.columns if c != "id"])
-        more = {c: table.c[c] + bindparam(f"more_{c}") for c in grown}
+        more = {c: table.c[c] + bindparam(f"more_{name}") for c, name in grown.items()}
         set_to: dict[str, object] = {c: bindparam(f"set_{c}") for c in plain}
         self.grow = Prepared(update(table).where(table.c.id == bindparam("key")).values({**more, **set_to}), dialect)
 
@@ -60,16 +60,17 @@ class Statements:
         self.add_uid = Prepared(insert(uid).returning(uid.c.id), dialect, ["uid"])
         self.patient = Parent(
             patient, dialect, PATIENT_ATTRIBUTES, ("patient_id", "issuer_of_patient_id", "area_id"),
-            {**PATIENT_START}, tuple(PATIENT_START),
+            {**PATIENT_START}, dict(zip(PATIENT_START, ("studies", "series", "instances"), strict=True)),
         )  # fmt: skip
         self.study = Parent(
             study, dialect, STUDY_ATTRIBUTES, ("study_instance_uid", "area_id"), {**STUDY_START},
-            ("number_of_study_related_series", "number_of_study_related_instances", "bytes"),
+            {"number_of_study_related_series": "series", "number_of_study_related_instances": "instances",
+             "bytes": "bytes"},
             ("modalities_in_study", "sop_classes_in_study"),
         )  # fmt: skip
         self.series = Parent(
             series, dialect, SERIES_ATTRIBUTES, ("series_instance_uid", "study_id"), {**SERIES_START},
-            tuple(SERIES_START),
+            {"number_of_series_related_instances": "instances"},
         )  # fmt: skip
         self.grow_area = Prepared(
             update(area).where(area.c.id == bindparam("key")).values(

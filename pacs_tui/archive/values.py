@@ -32,6 +32,7 @@ def clean(text: str) -> str:
     return text.replace("\0", "").strip(" ")
 
 
+@lru_cache(maxsize=512)
 def date(text: str) -> str:
     """YYYYMMDD, or empty where the text is no date; the dots of ACR-NEMA are understood."""
     match = _DATE.fullmatch(text)
@@ -50,6 +51,8 @@ def latest(text: str) -> str:
 
 def whole(text: str) -> int | None:
     """A whole number of 32 bits (PS3.5 6.2, IS), or None."""
+    if text.isascii() and text.isdigit() and len(text) < 10:
+        return int(text)
     if not _WHOLE.fullmatch(text):
         return None
     number = int(text)
@@ -78,6 +81,7 @@ def _text(text: str) -> Columns:
     return {"": text}
 
 
+@lru_cache(maxsize=512)
 def _time(text: str) -> Columns:
     return {"": text.replace(":", "") if earliest(text) else ""}
 
@@ -125,18 +129,30 @@ def cut(vr: str, text: str) -> str:
 
 def row(attributes: tuple[Attribute, ...], header: Mapping[str, str]) -> dict[str, str | int | None]:
     """Column values of one level's row; what the header leaves out, or fills with nonsense, is empty."""
-    values: dict[str, str | int | None] = {}
-    for attribute in attributes:
-        text = header.get(attribute.keyword, "")
-        kept = _kept(attribute, text) if text else ""
-        columns = FORMS[attribute.vr].columns
-        # Most are what they are: this runs for every instance.
-        if columns is _text:
-            values[attribute.column] = kept
-        else:
-            for suffix, value in columns(kept).items():
-                values[attribute.column + suffix] = value
+    blank, plan = _plan(attributes)
+    values = dict(blank)
+    # This runs for every instance, and most of what is asked for is not there or is what it is.
+    for attribute, keyword, column, length in plan:
+        text = header.get(keyword)
+        if not text:
+            continue
+        if length and text.isascii() and text.isprintable() and "\\" not in text:
+            values[column] = text[:length].strip(" ")
+            continue
+        for suffix, value in FORMS[attribute.vr].columns(_kept(attribute, text)).items():
+            values[column + suffix] = value
     return values
+
+
+_Plan = tuple[dict[str, str | int | None], tuple[tuple[Attribute, str, str, int], ...]]
+
+
+@lru_cache(maxsize=64)
+def _plan(attributes: tuple[Attribute, ...]) -> _Plan:
+    """The row of an empty header; and each attribute, with the length of its text or 0 where that takes more care."""
+    blank = {a.column + suffix: value for a in attributes for suffix, value in FORMS[a.vr].columns("").items()}
+    plain = {a: FORMS[a.vr].length if FORMS[a.vr].columns is _text and not a.items else 0 for a in attributes}
+    return blank, tuple((a, a.keyword, a.column, length) for a, length in plain.items())
 
 
 def _kept(attribute: Attribute, text: str) -> str:

@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from typing import Any
 
-from sqlalchemy import ColumnElement, String, and_, literal_column
+from sqlalchemy import Boolean, ColumnElement, String, and_, literal, literal_column
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
 Condition = ColumnElement[bool]
 Fold = Callable[[str], str]
@@ -51,7 +55,33 @@ def matches_any(column: ColumnElement[str], text: str, fold: Fold = str) -> Cond
     if not is_wild(text):
         return found
     # LIKE alone would let an asterisk run over the end of a value.
-    return and_(found, within.regexp_match("".join((BACKSLASH, regular(text, BACKSLASH, fold), BACKSLASH))))
+    common, atomic = ("".join((BACKSLASH, regular(text, BACKSLASH, fold, form), BACKSLASH)) for form in (False, True))
+    return and_(found, expressed(within, common, atomic))
+
+
+class Expressed(FunctionElement[bool]):
+    """A text in which a regular expression is found, given in its common form and in its atomic one."""
+
+    type = Boolean()
+    inherit_cache = True
+
+
+@compiles(Expressed)
+def _in_common(element: Expressed, compiler: SQLCompiler, **more: Any) -> str:
+    column, common, _ = element.clauses
+    return compiler.process(column.regexp_match(common), **more)
+
+
+@compiles(Expressed, "sqlite")
+def _in_python(element: Expressed, compiler: SQLCompiler, **more: Any) -> str:
+    # Python reads the expressions of SQLite: it would go back to every asterisk, and nothing else runs meanwhile.
+    column, _, atomic = element.clauses
+    return compiler.process(column.regexp_match(atomic), **more)
+
+
+def expressed(column: ColumnElement[str], common: str, atomic: str) -> Condition:
+    """The condition that one of the two forms, whichever the database takes, is found."""
+    return Expressed(column, literal(common), literal(atomic))
 
 
 def like(text: str, fold: Fold = str) -> str:
@@ -67,14 +97,21 @@ def like(text: str, fold: Fold = str) -> str:
     return "".join(pattern)
 
 
-def regular(text: str, outside: str, fold: Fold = str) -> str:
-    """A regular expression for a wildcard text whose wildcards stop at the characters of the class `outside`."""
-    forms = {"?": f"[^{outside}]", "*": f"[^{outside}]*"}
-    parts = (forms.get(part) or re.escape(fold(part)) for part in _parts(text))
-    expression = "".join(parts)
-    while forms["*"] * 2 in expression:
-        expression = expression.replace(forms["*"] * 2, forms["*"])
-    return expression
+def regular(text: str, outside: str, fold: Fold = str, atomic: bool = False) -> str:
+    """A regular expression for a wildcard text whose wildcards stop at the characters of the class `outside`.
+
+    Something of that class, or the end, has to follow it. The `atomic` form, of Python's re alone, takes the first
+    place for what stands between two asterisks, which is as good as any, and never tries another.
+    """
+    one = f"[^{outside}]"
+    first, *others = (
+        "".join(one if part == "?" else re.escape(fold(part)) for part in _parts(run)) for run in text.split("*")
+    )
+    if not others:
+        return first
+    *middle, last = others
+    between = (f"(?>{one}*?{run})" if atomic else f"{one}*{run}" for run in middle if run)
+    return "".join((first, *between, f"{one}*", last))
 
 
 def start(text: str) -> int:
@@ -89,7 +126,7 @@ def runs(text: str) -> int:
 
 def matches_text(value: str, text: str) -> bool:
     """The same without a database, for a value that no column holds."""
-    return bool(re.fullmatch(regular(text, BACKSLASH), value))
+    return bool(re.fullmatch(regular(text, BACKSLASH, atomic=True), value))
 
 
 def after(first: str) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, insert, select, update
 
 from pacs_tui.archive import values
-from pacs_tui.archive.arrival import Arrival, Conflict, Fate, Result
+from pacs_tui.archive.arrival import Arrival, Conflict, Fate, Result, tags_of
 from pacs_tui.archive.attributes import Attribute
 from pacs_tui.archive.removing import remove
 from pacs_tui.archive.schema import conflict
@@ -22,6 +22,7 @@ from pacs_tui.archive.statements import INSTANCE_ATTRIBUTES, Parent, Statements
 
 _PERSON = ("patient_name_alphabetic", "patient_birth_date", "patient_sex")
 """What two studies of one Patient ID have to agree on."""
+_DAY = 86_400
 _IDENTITY = frozenset(("PatientID", "IssuerOfPatientID"))
 """Never filled in later: it decides whose study it is."""
 
@@ -33,17 +34,16 @@ class _State:
     parent: Parent
     key: int
     row: dict[str, Any]
-    fresh: bool
-    blanks: list[Attribute]
-    """Attributes nothing is known of yet."""
+    blanks: dict[int, Attribute]
+    """Attributes nothing is known of yet, by tag."""
     filled: dict[str, Any] = field(default_factory=dict)
-    more: dict[str, int] = field(default_factory=dict)
     plain: dict[str, set[str]] = field(default_factory=dict)
     above: _State | None = None
-
-    def grow(self, **counts: int) -> None:
-        for column, count in counts.items():
-            self.more[column] = self.more.get(column, 0) + count
+    studies: int = 0
+    series: int = 0
+    instances: int = 0
+    bytes: int = 0
+    """What is added to the counts."""
 
 
 class Batch:
@@ -57,7 +57,7 @@ class Batch:
         self._uids = uids
         self.new_uids: dict[str, int] = {}
         self._states: dict[tuple[object, ...], _State] = {}
-        self._areas: dict[tuple[int, str], list[int]] = {}
+        self._areas: dict[tuple[int, int], list[int]] = {}
 
     def add(self, arrival: Arrival) -> Result:
         """Write an instance down, unless its UID is known in its area and it is not to be replaced."""
@@ -87,13 +87,16 @@ class Batch:
     def finish(self) -> None:
         """Write what the arrivals add to the rows above them."""
         for state in self._states.values():
-            grown: dict[str, object] = {f"more_{c}": state.more.get(c, 0) for c in state.parent.start}
-            grown |= {f"set_{c}": "\\".join(sorted(names)) for c, names in state.plain.items()}
+            grown: dict[str, object] = {
+                "more_studies": state.studies, "more_series": state.series, "more_instances": state.instances,
+                "more_bytes": state.bytes, **{f"set_{c}": "\\".join(sorted(names)) for c, names in state.plain.items()},
+            }  # fmt: skip
             state.parent.grow.run(self._cursor, {**grown, "key": state.key})
             if state.filled:
                 table = state.parent.table
                 self._connection.execute(update(table).where(table.c.id == state.key).values(state.filled))
-        for (area_id, day), (instances, size) in self._areas.items():
+        for (area_id, days), (instances, size) in self._areas.items():
+            day = time.strftime("%Y%m%d", time.gmtime(days * _DAY))
             counts = {"key": area_id, "more_instances": instances, "more_bytes": size}
             self._statements.grow_area.run(self._cursor, counts)
             if not self._statements.grow_intake.run(self._cursor, {**counts, "on_day": int(day)}).rowcount:
@@ -124,7 +127,7 @@ class Batch:
             patient = self._patient(arrival, row)
             state = self._made(parent, key, {**row, "patient_key": patient.key})
             state.above = patient
-            patient.grow(number_of_patient_related_studies=1)
+            patient.studies += 1
         else:
             self._fill(state, arrival.header)
             self._check_identity(state, arrival)
@@ -139,8 +142,8 @@ class Batch:
         if state is None:
             row = {**values.row(parent.attributes, arrival.header), "study_id": study.key}
             state = self._made(parent, key, row)
-            study.grow(number_of_study_related_series=1)
-            self._patient_of(study).grow(number_of_patient_related_series=1)
+            study.series += 1
+            self._patient_of(study).series += 1
         else:
             self._fill(state, arrival.header)
         return state
@@ -190,34 +193,34 @@ class Batch:
             if row is None:
                 return None
             named = dict(zip(parent.columns, row, strict=True))
-            blanks = [a for a in parent.attributes if named[a.column] in ("", None) and a.keyword not in _IDENTITY]
-            state = self._states[key] = _State(parent, named["id"], named, False, blanks)
+            state = self._states[key] = _State(parent, named["id"], named, _blanks(parent, named))
         return state
 
     def _made(self, parent: Parent, key: tuple[object, ...], row: dict[str, Any]) -> _State:
         row = {**row, **parent.start}
         (number,) = parent.add.run(self._cursor, row).fetchone()
-        blanks = [a for a in parent.attributes if row[a.column] in ("", None) and a.keyword not in _IDENTITY]
-        state = self._states[key] = _State(parent, number, row, True, blanks)
+        state = self._states[key] = _State(parent, number, row, _blanks(parent, row))
         return state
 
     def _fill(self, state: _State, header: Mapping[str, str]) -> None:
         """The first instance to say something is believed."""
-        for attribute in [a for a in state.blanks if a.keyword in header]:
+        for tag in state.blanks.keys() & tags_of(header):
+            attribute = state.blanks[tag]
             new = values.row((attribute,), header)
             if new[attribute.column] not in ("", None):
                 state.filled |= new
                 state.row |= new
-                state.blanks.remove(attribute)
+                del state.blanks[tag]
 
     def _grow(self, arrival: Arrival, study: _State, series: _State) -> None:
-        series.grow(number_of_series_related_instances=1)
-        study.grow(number_of_study_related_instances=1, bytes=arrival.size)
-        self._patient_of(study).grow(number_of_patient_related_instances=1)
-        study.plain["modalities_in_study"] |= {series.row["modality"]} - {""}
+        series.instances += 1
+        study.instances += 1
+        study.bytes += arrival.size
+        self._patient_of(study).instances += 1
+        if series.row["modality"]:
+            study.plain["modalities_in_study"].add(series.row["modality"])
         study.plain["sop_classes_in_study"].add(arrival.sop_class)
-        day = time.strftime("%Y%m%d", time.gmtime(arrival.received))
-        counts = self._areas.setdefault((arrival.area_id, day), [0, 0])
+        counts = self._areas.setdefault((arrival.area_id, arrival.received // _DAY), [0, 0])
         counts[0] += 1
         counts[1] += arrival.size
 
@@ -233,6 +236,12 @@ class Batch:
 
 _SETS = ("modalities_in_study", "sop_classes_in_study")
 """Columns of a study that join a set by backslashes."""
+
+
+def _blanks(parent: Parent, row: Mapping[str, Any]) -> dict[int, Attribute]:
+    return {
+        a.tag: a for a in parent.attributes if row[a.column] in ("", None) and a.keyword not in _IDENTITY
+    }  # fmt: skip
 
 
 def _split(joined: str) -> set[str]:

@@ -15,7 +15,7 @@ _UNDEFINED = b"\xff\xff\xff\xff"
 _MOST_ITEMS = 512
 _MOST_UNDEFINED = 64
 _MOST_VALUES = 16_384
-_MOST_UNDEFINED_IN_HEAD = 512
+_MOST_IN_HEAD = 512
 MOST_CHARSETS = 16
 """Character sets of one data set; pydicom tries one after the other on every text."""
 
@@ -34,7 +34,7 @@ def check_identifier(data: bytes) -> None:
     """ValueError for an identifier no query needs, and pydicom would work on for seconds."""
     if len(data) > _IDENTIFIER_CAP and len(data.translate(None, _OF_UIDS)) > _IDENTIFIER_CAP:
         raise ValueError(f"identifier of {len(data)} bytes that is no list of UIDs")
-    if max(data.count(mark) for mark in _ITEMS) > _MOST_ITEMS:
+    if too_many_items(data):
         raise ValueError(f"identifier with more than {_MOST_ITEMS} items")
     if data.count(_UNDEFINED) > _MOST_UNDEFINED:
         raise ValueError("identifier with sequences nested too deeply")
@@ -48,7 +48,15 @@ def check_charsets(named: object) -> None:
         raise ValueError(f"{len(named)} character sets")
 
 
+def too_many_items(data: bytes) -> bool:
+    """True where a sequence holds more than anybody looks at."""
+    return max(data.count(mark) for mark in _ITEMS) > _MOST_ITEMS
+
+
 def beginning(data: bytes) -> bytes:
-    """A head without what lies behind hundreds of undefined lengths: each may have pydicom search it to its end."""
-    parts = data.split(_UNDEFINED, _MOST_UNDEFINED_IN_HEAD)
-    return data[: len(data) - len(parts[-1])] if len(parts) > _MOST_UNDEFINED_IN_HEAD else data
+    """A head without what lies behind hundreds of items or undefined lengths, which pydicom works on for seconds."""
+    for mark in (*_ITEMS, _UNDEFINED):
+        parts = data.split(mark, _MOST_IN_HEAD)
+        if len(parts) > _MOST_IN_HEAD:
+            data = data[: len(data) - len(parts[-1])]
+    return data

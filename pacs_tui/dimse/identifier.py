@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, KeysView, Mapping
 from typing import Any
 
 from pydicom import config as _pydicom_config
@@ -113,6 +113,10 @@ class Attributes(Mapping[str, str]):
             return value.decode("ascii").strip(" \0")
         return self[keyword]
 
+    def tags(self) -> KeysView[int]:
+        """The tags of the elements."""
+        return self.raw().keys()
+
     def __contains__(self, keyword: object) -> bool:
         return isinstance(keyword, str) and self.raw().get(_tag(keyword) or -1) is not None
 
@@ -149,6 +153,8 @@ class Attributes(Mapping[str, str]):
     def _items(self, value: bytes, explicit: bool) -> str:
         if value.startswith(ITEM_MARK.encode()):
             return value.decode("utf-8", "replace")
+        if bounds.too_many_items(value):
+            return ""
         try:
             return _items_text(read_sequence(io.BytesIO(value), not explicit, True, len(value), "iso8859"),
                                True, self._charset())  # fmt: skip
@@ -244,7 +250,7 @@ def _after_header(tag: int, vr: str | None, length: int) -> bool:
 
 
 def _inflate(data: bytes) -> bytes:
-    return zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, 1 << 20)
+    return zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, HEAD_CAP)
 
 
 def _swap(value: bytes, size: int) -> bytes:

@@ -214,7 +214,7 @@ class Listener:
         _log.info("%s (%s) -> %s: open", association.calling, one.connection.who, association.called)
         one.association = association
         outgoing = Outgoing(self._sub_association(association), self._transcode, one.limits.move_associations)
-        one.provider = Provider(association, self._services, one.limits, outgoing, self._watch)
+        one.provider = Provider(association, self._services, one.limits, outgoing, self._watch, self._closing)
         one.provider.run()
         one.connection.linger(1.0)
 

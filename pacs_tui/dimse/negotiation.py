@@ -131,7 +131,11 @@ def _accepted(items: bytes, proposals: tuple[Proposal, ...]) -> tuple[tuple[Cont
     results = negotiate_as_requestor(
         _requested(proposals), primitive.presentation_context_definition_results_list, _roles(primitive)
     )
-    return _contexts(results), _peer_pdu(primitive)
+    contexts = _contexts(results)
+    for context in contexts:
+        if context.transfer_syntax not in proposals[context.id // 2].transfer_syntaxes:
+            raise Violation(f"presentation context {context.id} accepted with a transfer syntax nobody proposed", 6)
+    return contexts, _peer_pdu(primitive)
 
 
 # ---------------------------------------------------------------------- as acceptor

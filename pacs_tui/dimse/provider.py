@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 from pacs_tui.dimse import command as cmd
 from pacs_tui.dimse.answering import SUCCESS, respond
 from pacs_tui.dimse.association import Association, Message
@@ -25,8 +27,10 @@ class Provider:
     """Serves one association until it ends. Violations and broken lines are the caller's."""
 
     def __init__(
-        self, association: Association, services: Services, limits: Limits, outgoing: Outgoing, watch: Watch
-    ) -> None:
+        self, association: Association, services: Services, limits: Limits, outgoing: Outgoing, watch: Watch,
+        closing: threading.Event,
+    ) -> None:  # fmt: skip
+        """Once `closing` is set, the operation being served is the last."""
         self.operation = ""
         """What is being done now, as a listener's status tells it; empty between two operations."""
         self.instances = 0
@@ -35,6 +39,7 @@ class Provider:
         association.identifier_cap = _IDENTIFIER_CAP
         self._services = services
         self._limits = limits
+        self._closing = closing
         self._handlers = {
             cmd.C_ECHO_RQ: self._echo,
             cmd.C_STORE_RQ: self._store,
@@ -44,7 +49,7 @@ class Provider:
         self._handlers |= {cmd.C_MOVE_RQ: retrieving.move, cmd.C_GET_RQ: retrieving.get}
 
     def run(self) -> None:
-        """Serve until the peer releases."""
+        """Serve until the peer releases, or we close."""
         while (message := self._next()) is not None:
             field = message.command.number(cmd.FIELD)
             right = _RIGHTS.get(field)
@@ -61,6 +66,9 @@ class Provider:
         # Between two operations nothing is lost when the listener closes.
         self.operation = ""
         self._association.connection.idle = True
+        if self._closing.is_set():
+            # one that never pauses would keep us from ending
+            return None
         message = self._association.receive_command(self._limits.idle_seconds)
         self._association.connection.idle = False
         return message

@@ -24,6 +24,8 @@ from pacs_tui.model.transfer import Held, Target
 
 _log = logging.getLogger(__name__)
 _MOVE_DESTINATION = 0xA801
+_MOST_TARGETS = 1000
+"""Studies or series of one retrieve, each of which is looked up; instances are one list."""
 _LOW = 2
 """Priority (0000,0700) of a retrieve that yields: it gets one association, whatever the limit is (PS3.7 9.1.4.1.5)."""
 
@@ -146,6 +148,9 @@ class Retrieving:
             found = targets(level, {key.tag: key.text for key in keys}, agreed.relational)
         except UsageError as error:
             raise Refused(str(error), "", status=IDENTIFIER_MISMATCH) from None
+        if len(found) > _MOST_TARGETS:
+            sentence = f"{len(found)} UIDs are more than the {_MOST_TARGETS} taken at a time"
+            raise Refused(sentence, "", status=IDENTIFIER_MISMATCH)
         if not found:
             raise Refused(f"the unique keys of level {level.value} are missing", "", status=IDENTIFIER_MISMATCH)
         return found
@@ -177,4 +182,4 @@ def targets(level: Level, text: Mapping[int, str], relational: bool) -> list[Tar
 
 
 def _uids(text: Mapping[int, str], tag: int) -> tuple[str, ...]:
-    return tuple(uid for uid in text.get(tag, "").split("\\") if uid)
+    return tuple(dict.fromkeys(uid for uid in text.get(tag, "").split("\\") if uid))
