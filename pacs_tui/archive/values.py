@@ -131,8 +131,12 @@ def row(attributes: tuple[Attribute, ...], header: Mapping[str, str]) -> dict[st
     """Column values of one level's row; what the header leaves out, or fills with nonsense, is empty."""
     blank, plan = _plan(attributes)
     values = dict(blank)
+    tags = getattr(header, "tags", None)
+    present = tags() if tags is not None else None
     # This runs for every instance, and most of what is asked for is not there or is what it is.
-    for attribute, keyword, column, length in plan:
+    for attribute, tag, keyword, column, length in plan:
+        if present is not None and tag not in present:
+            continue
         text = header.get(keyword)
         if not text:
             continue
@@ -144,7 +148,7 @@ def row(attributes: tuple[Attribute, ...], header: Mapping[str, str]) -> dict[st
     return values
 
 
-_Plan = tuple[dict[str, str | int | None], tuple[tuple[Attribute, str, str, int], ...]]
+_Plan = tuple[dict[str, str | int | None], tuple[tuple[Attribute, int, str, str, int], ...]]
 
 
 @lru_cache(maxsize=64)
@@ -152,7 +156,7 @@ def _plan(attributes: tuple[Attribute, ...]) -> _Plan:
     """The row of an empty header; and each attribute, with the length of its text or 0 where that takes more care."""
     blank = {a.column + suffix: value for a in attributes for suffix, value in FORMS[a.vr].columns("").items()}
     plain = {a: FORMS[a.vr].length if FORMS[a.vr].columns is _text and not a.items else 0 for a in attributes}
-    return blank, tuple((a, a.keyword, a.column, length) for a, length in plain.items())
+    return blank, tuple((a, a.tag, a.keyword, a.column, length) for a, length in plain.items())
 
 
 def _kept(attribute: Attribute, text: str) -> str:

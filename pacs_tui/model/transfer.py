@@ -21,7 +21,13 @@ _UID = re.compile(r"[0-9]+(?:\.[0-9]+)*")
 
 def is_uid(text: str) -> bool:
     """True for 1 to 64 characters of digits and single dots (PS3.5 9.1); leading zeros, seen in the wild, pass."""
-    return len(text) <= 64 and _UID.fullmatch(text) is not None
+    return len(text) <= 64 and _is_dotted(text)
+
+
+@lru_cache(maxsize=1024)
+def _is_dotted(text: str) -> bool:
+    # asked again and again of the same classes, syntaxes, studies and series
+    return _UID.fullmatch(text) is not None
 
 
 class Target(Struct, frozen=True):
