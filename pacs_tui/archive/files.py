@@ -199,7 +199,10 @@ class Partial:
                     # a remnant that lost its tail gives way to the whole
                     if os.stat(final).st_size != self.size:
                         os.replace(self._path, final)
-                        os.link(final, self._path)
+                    else:
+                        os.unlink(self._path)
+                    # two names of one file again: what a crash leaves has to be found
+                    os.link(final, self._path)
                     return False
                 except FileNotFoundError:
                     # somebody moved it to the quarantine between the two
