@@ -196,17 +196,20 @@ class Partial:
                 return True
             except FileExistsError:
                 try:
-                    # a remnant that lost its tail gives way to the whole
-                    if os.stat(final).st_size != self.size:
-                        os.replace(self._path, final)
-                    else:
-                        os.unlink(self._path)
-                    # two names of one file again: what a crash leaves has to be found
-                    os.link(final, self._path)
+                    self._share(final)
                     return False
                 except FileNotFoundError:
                     # somebody moved it to the quarantine between the two
                     continue
+
+    def _share(self, final: str) -> None:
+        """Make the two names those of one file again: what a crash leaves has to be found."""
+        whole = os.stat(final).st_size == self.size
+        kept, given = (final, self._path) if whole else (self._path, final)
+        # a remnant that lost its tail gives way to the whole; beside it first, so that ours is never without a name
+        beside = f"{self._path}+"
+        os.link(kept, beside)
+        os.replace(beside, given)
 
     def _link(self, folder: str, final: str) -> None:
         try:
