@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from pacs_tui.archive.archive import Archive
 from pacs_tui.archive.attributes import BY_KEYWORD
+from pacs_tui.archive.index import Index
 from pacs_tui.dimse.reading import read_arrival
 from pacs_tui.model.find import FindRequest
 from pacs_tui.model.level import Level, Root
@@ -72,8 +74,18 @@ def files_of(root: Path) -> dict[str, str]:
     }
 
 
+@pytest.fixture(scope="session")
+def blank_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An index without areas: making its tables anew costs more than most tests."""
+    path = tmp_path_factory.mktemp("blank") / "index.db"
+    index = Index(f"sqlite:///{path}")
+    index.open([])
+    index.close()
+    return path
+
+
 @pytest.fixture
-def make(tmp_path: Path) -> Iterator[Callable[..., Archive]]:
+def make(tmp_path: Path, blank_index: Path) -> Iterator[Callable[..., Archive]]:
     """Open archives on one index under the test's folder; they are closed at its end."""
     opened: list[Archive] = []
 
@@ -82,6 +94,8 @@ def make(tmp_path: Path) -> Iterator[Callable[..., Archive]]:
     ) -> Archive:
         areas = [Area(title, 0, tmp_path / title, peers=peers, **more) for title in titles or ("STA",)]
         url = f"sqlite:///{tmp_path / 'index.db'}"
+        if not (tmp_path / "index.db").exists():
+            shutil.copyfile(blank_index, tmp_path / "index.db")
         archive = Archive(areas, url, lambda _: None, read_arrival, options or ArchiveSettings())
         opened.append(archive)
         archive.open()

@@ -11,7 +11,6 @@ import pytest
 from pacs_tui.archive.archive import Archive
 from pacs_tui.archive.arrival import Arrival, Fate, Result
 from pacs_tui.archive.commits import Commits
-from pacs_tui.archive.index import Index
 from pacs_tui.errors import Refused
 from pacs_tui.model.level import Level
 from pacs_tui.settings import ArchiveSettings
