@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+
+from pydicom.dataelem import RawDataElement
 
 _IDENTIFIER_CAP = 1 << 15
 """Bytes of an identifier, but for those of UIDs: a list of 10,000 is twenty times as long."""
@@ -12,6 +14,7 @@ _OF_UIDS = b"0123456789.\\"
 _ITEMS = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")
 """The tag of an item, in little and in big endian."""
 _UNDEFINED = b"\xff\xff\xff\xff"
+_NO_LENGTH = 0xFFFFFFFF
 _MOST_ITEMS = 512
 _MOST_UNDEFINED = 64
 _MOST_VALUES = 16_384
@@ -40,6 +43,13 @@ def check_identifier(data: bytes) -> None:
         raise ValueError("identifier with sequences nested too deeply")
     if data.count(b"\\") > _MOST_VALUES:
         raise ValueError(f"identifier with more than {_MOST_VALUES} values")
+
+
+def check_whole(elements: Iterable[object]) -> None:
+    """ValueError for an element, as pydicom read it and has not decoded it, that ends before its length says."""
+    for element in elements:
+        if isinstance(element, RawDataElement) and element.length not in (len(element.value or b""), _NO_LENGTH):
+            raise ValueError(f"{element.tag} runs over the end")
 
 
 def check_charsets(named: object) -> None:

@@ -340,6 +340,7 @@ def decode_request(data: bytes, transfer_syntax: str) -> tuple[Level, tuple[Elem
         bounds.check_identifier(data)
         try:
             dataset = read_dataset(io.BytesIO(data), transfer_syntax == IMPLICIT, transfer_syntax != BIG_ENDIAN)
+            bounds.check_whole(dataset.values())
             bounds.check_charsets(dataset.get("SpecificCharacterSet"))
             dataset.decode()
             level = str(dataset.get("QueryRetrieveLevel", "") or "").strip().upper()
