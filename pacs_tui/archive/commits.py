@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from pacs_tui.archive.arrival import Arrival, Fate, Result
+from pacs_tui.archive.database import is_outage
 
 _MOST = 256
 """Arrivals of one transaction: it bounds how long the first of them waits."""
@@ -105,8 +106,13 @@ class Commits:
         if not self._wake.is_set():
             self._wake.set()
 
-    def flush(self) -> None:
-        """Have everything that was handed in committed; a failure is kept for the next `post` or `add`."""
+    def flush(self, retry: bool = True) -> None:
+        """Have everything that was handed in committed; a failure is kept for the next `post` or `add`.
+
+        Without `retry`, not while the index is out: nobody but the flusher need wait for it.
+        """
+        if self._failure is not None and not retry:
+            return
         # What is posted and does not wait is being written by somebody else: a query must not come before it.
         if self._waiting or self._posted:
             with self._turn:
@@ -151,8 +157,9 @@ class Commits:
         error = self._try(batch)
         if error is None:
             return
-        # One bad arrival must not take the others with it; where all fail, it is the index.
-        errors = [self._try([entry]) for entry in batch] if len(batch) > 1 else [error]
+        # One bad arrival must not take the others with it; an index that is out would keep each of them waiting.
+        alone = len(batch) > 1 and not is_outage(error)
+        errors = [self._try([entry]) for entry in batch] if alone else [error] * len(batch)
         outage = all(each is not None for each in errors)
         for entry, failed in reversed([*zip(batch, errors, strict=True)]):
             if failed is None:

@@ -12,7 +12,7 @@ from threading import Lock
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 
 from pacs_tui.errors import SettingsError
 
@@ -78,13 +78,24 @@ class DriverFailed(SQLAlchemyError):
     """What the driver raised where we used it without SQLAlchemy."""
 
 
+class Outage(DriverFailed):
+    """The database cannot be used now: locked, full, damaged or gone. What was to be written is not to blame."""
+
+
+def is_outage(error: Exception) -> bool:
+    """True where trying the same work in smaller parts is no use."""
+    return isinstance(error, (Outage, OperationalError, OSError))
+
+
 @contextmanager
 def translating(engine: Engine) -> Iterator[None]:
     """Errors of the driver leave the block as SQLAlchemyError."""
     try:
         yield
     except engine.dialect.loaded_dbapi.Error as error:
-        raise DriverFailed(str(error)) from error
+        blameless = (engine.dialect.loaded_dbapi.IntegrityError, engine.dialect.loaded_dbapi.DataError)
+        kind = DriverFailed if isinstance(error, blameless) else Outage
+        raise kind(str(error)) from error
 
 
 class Writer:

@@ -129,7 +129,7 @@ class Index:
 
     def flush(self) -> None:
         """What was stored before is found after."""
-        self._commits.flush()
+        self._commits.flush(retry=False)
 
     def add_all(self, arrivals: Sequence[Arrival]) -> Sequence[Result]:
         """Write instances down in one transaction of their own."""

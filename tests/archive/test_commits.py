@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from pacs_tui.archive.archive import Archive
 from pacs_tui.archive.arrival import Arrival, Fate, Result
@@ -78,6 +79,65 @@ def test_what_was_posted_waits_for_the_index_and_nothing_more_is_taken() -> None
     commits.post(arrival(2), done.append)
     commits.close()
     assert done == [Result(Fate.NEW)] * 2
+
+
+def test_an_index_that_is_out_is_tried_once_for_all() -> None:
+    tries: list[int] = []
+    first_is_in, go_on = threading.Event(), threading.Event()
+
+    def write(arrivals: Sequence[Arrival]) -> Sequence[Result]:
+        tries.append(len(arrivals))
+        if len(tries) == 1:
+            first_is_in.set()
+            assert go_on.wait(10)
+        raise OperationalError("BEGIN IMMEDIATE", {}, Exception("database is locked"))
+
+    commits = Commits(write)
+    with ThreadPoolExecutor(8) as pool:
+        futures = [pool.submit(commits.add, arrival(0), lambda _: None)]
+        assert first_is_in.wait(10)
+        futures += [pool.submit(commits.add, arrival(n), lambda _: None) for n in range(1, 8)]
+        while commits.waiting < 7:
+            assert not futures[1].done()
+        go_on.set()
+        assert all(isinstance(f.exception(), OperationalError) for f in futures)
+    assert tries == [1, 7]
+
+
+def test_a_query_waits_for_what_is_being_written_and_not_for_an_index_that_is_out() -> None:
+    writing, go_on, done = threading.Event(), threading.Event(), threading.Event()
+
+    def write(arrivals: Sequence[Arrival]) -> Sequence[Result]:
+        writing.set()
+        assert go_on.wait(10)
+        done.set()
+        return [Result(Fate.NEW) for _ in arrivals]
+
+    commits = Commits(write)
+    commits.post(arrival(1), lambda _: None)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(commits.flush)
+        assert writing.wait(10)
+        second = pool.submit(commits.flush, False)
+        go_on.set()
+        second.result(10)
+        assert done.is_set(), "it did not come before what was being written"
+        first.result(10)
+    commits.close()
+
+    def fail(_: Sequence[Arrival]) -> Sequence[Result]:
+        tries.append(threading.get_ident())
+        raise OSError("locked")
+
+    tries: list[int] = []
+    out = Commits(fail)
+    out.post(arrival(1), lambda _: None)
+    out.flush()
+    here = threading.get_ident()
+    before = tries.count(here)
+    out.flush(retry=False)
+    assert tries.count(here) == before
+    out.close()
 
 
 def test_what_cannot_be_committed_at_the_end_is_said_so() -> None:
