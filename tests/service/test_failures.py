@@ -17,7 +17,7 @@ from pacs_tui.model.level import Level, Root
 from pacs_tui.model.query import by_uid
 from pacs_tui.model.tag import Element
 from pacs_tui.model.transfer import Held
-from tests.archive.conftest import ask, make, put  # noqa: F401  `make` is a fixture
+from tests.archive.conftest import ask, blank_index, make, put  # noqa: F401  two of them are fixtures
 from tests.service.conftest import Service, area
 
 pytestmark = pytest.mark.interop
