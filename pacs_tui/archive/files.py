@@ -102,10 +102,6 @@ class Files:
                     for entry in entries:
                         yield entry.name, entry.stat().st_size
 
-    def remove(self, name: str) -> None:
-        """Take a visible file away, if it is there."""
-        self.path(name).unlink(missing_ok=True)
-
     def quarantine(self, name: str) -> None:
         """Move a visible file to the quarantine, in a way that a power cut does not undo."""
         source = self.path(name)
@@ -177,27 +173,23 @@ class Partial:
         self.modified = int(os.fstat(self._fd).st_mtime)
         self._close()
 
-    def publish(self, name: str) -> bool:
-        """Give the settled file its final name; False where the same file stands there already.
-
-        Durable either way: another association may have entered it a moment ago.
-        """
+    def publish(self, name: str) -> None:
+        """Give the settled file its final name, durably also where another association entered it a moment ago."""
         folder = self._files.folder(name)
         final = f"{folder}/{name}"
-        new = self._enter(folder, final)
+        self._enter(folder, final)
         self._published = final
         self._files.sync(folder)
-        return new
 
-    def _enter(self, folder: str, final: str) -> bool:
+    def _enter(self, folder: str, final: str) -> None:
         while True:
             try:
                 self._link(folder, final)
-                return True
+                return
             except FileExistsError:
                 try:
                     self._share(final)
-                    return False
+                    return
                 except FileNotFoundError:
                     # somebody moved it to the quarantine between the two
                     continue

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from pacs_tui.archive import names, sequences
+from pacs_tui.archive.arrival import tags_of
 from pacs_tui.archive.attributes import Attribute
 
 MAX_KEPT = 8
@@ -131,11 +132,10 @@ def row(attributes: tuple[Attribute, ...], header: Mapping[str, str]) -> dict[st
     """Column values of one level's row; what the header leaves out, or fills with nonsense, is empty."""
     blank, plan = _plan(attributes)
     values = dict(blank)
-    tags = getattr(header, "tags", None)
-    present = tags() if tags is not None else None
+    present = tags_of(header)
     # This runs for every instance, and most of what is asked for is not there or is what it is.
     for attribute, tag, keyword, column, length in plan:
-        if present is not None and tag not in present:
+        if tag not in present:
             continue
         text = header.get(keyword)
         if not text:
